@@ -1,0 +1,17 @@
+#![doc = include_str!("../README.md")]
+
+pub mod clock;
+pub mod config;
+pub mod dice;
+pub mod directory;
+pub mod event;
+pub mod ids;
+pub mod log;
+pub mod metrics;
+pub mod query;
+pub mod subject;
+pub mod telemetry;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+pub mod units;
+pub mod vault;

@@ -1,0 +1,378 @@
+//! Questions to the ledger and its answers, over core NATS.
+//!
+//! Shape: a JSON request to `angelia.ledger.{question}`, a JSON [`Reply`]. Every replica of the ledger answers; each
+//! answer says up to which sequence it has folded. A question can ask for a position that the answer must have reached.
+//! A list may be shorter than its limit, since an answer is one message of the broker's: go on after its end until it is
+//! empty.
+
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::event::{Digest, Sealed, Totals};
+use crate::ids::{AccountId, MessageId, Position, WebhookId, WorkspaceId};
+use crate::units::{Credits, UnixMillis};
+
+/// Name of the NATS micro service.
+pub const SERVICE: &str = "ledger";
+/// What every question's subject begins with.
+pub const PREFIX: &str = "angelia.ledger";
+/// How long an asker waits. A ledger waits less (see [`Question::at_least`]) and says that it is behind.
+pub const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What can be asked. The last token of the subject is [`Ask::TOPIC`].
+pub trait Ask: Serialize + DeserializeOwned {
+    /// Last token of the subject.
+    const TOPIC: &'static str;
+    /// The answer.
+    type Answer: Serialize + DeserializeOwned;
+}
+
+/// A question with the position that its answer must have reached.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Question<A> {
+    /// Sequence that the projection must have passed; the ledger waits for it for up to 2 s, then answers `Behind`.
+    #[serde(default)]
+    pub at_least: u64,
+    /// The question.
+    pub ask: A,
+}
+
+/// What the ledger says.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reply<T> {
+    /// The answer, true at `as_of_seq`.
+    Answer {
+        /// The projection's position.
+        as_of_seq: u64,
+        /// The answer.
+        answer: T,
+    },
+    /// The projection has not reached the position that was asked for.
+    Behind {
+        /// How far it is.
+        as_of_seq: u64,
+    },
+    /// The question cannot be answered: why, in words.
+    Refused(String),
+}
+
+/// The ledger gave no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum AskError {
+    /// No ledger answered in time.
+    #[error("no ledger answers")]
+    NoLedger(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The ledger is behind.
+    #[error("the ledger is behind, at {as_of_seq}")]
+    Behind {
+        /// How far it is.
+        as_of_seq: u64,
+    },
+    /// The ledger does not understand the question.
+    #[error("the ledger refused the question: {0}")]
+    Refused(String),
+    /// The answer cannot be read.
+    #[error("the ledger's answer cannot be read")]
+    Unreadable(#[source] serde_json::Error),
+}
+
+/// Asks any ledger; returns the answer and the position at which it is true.
+///
+/// # Errors
+/// [`AskError`]; retry on all but `Refused`.
+pub async fn ask<A: Ask>(client: &async_nats::Client, ask: A, at_least: u64) -> Result<(A::Answer, u64), AskError> {
+    let payload = serde_json::to_vec(&Question { at_least, ask }).expect("questions have only plain values");
+    let request = async_nats::Request::new().payload(payload.into()).timeout(Some(TIMEOUT));
+    let answer = client
+        .send_request(format!("{PREFIX}.{}", A::TOPIC), request)
+        .await
+        .map_err(|error| AskError::NoLedger(Box::new(error)))?;
+    match serde_json::from_slice(&answer.payload).map_err(AskError::Unreadable)? {
+        Reply::Answer { as_of_seq, answer } => Ok((answer, as_of_seq)),
+        Reply::Behind { as_of_seq } => Err(AskError::Behind { as_of_seq }),
+        Reply::Refused(why) => Err(AskError::Refused(why)),
+    }
+}
+
+macro_rules! question {
+    ($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $kind:ty,)* } = $topic:literal => $answer:ty) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, Serialize, Deserialize)]
+        pub struct $name { $($(#[$field_doc])* pub $field: $kind,)* }
+        impl Ask for $name {
+            const TOPIC: &'static str = $topic;
+            type Answer = $answer;
+        }
+    };
+}
+
+question!(
+    /// How far is the projection?
+    AskPosition {} = "position" => ());
+question!(
+    /// What is in a wallet?
+    AskCredits {
+        /// Whose.
+        workspace: WorkspaceId,
+    } = "credits" => CreditsView);
+question!(
+    /// What moved in a wallet? Oldest first.
+    AskStatement {
+        /// Whose.
+        workspace: WorkspaceId,
+        /// Not before this time.
+        from: Option<UnixMillis>,
+        /// Before this time.
+        to: Option<UnixMillis>,
+        /// After this line.
+        after: Option<Position>,
+        /// How many lines at most.
+        limit: u32,
+    } = "statement" => Vec<StatementLine>);
+question!(
+    /// One message.
+    AskMessage {
+        /// Whose.
+        workspace: WorkspaceId,
+        /// Which.
+        message: MessageId,
+    } = "message" => Option<MessageView>);
+question!(
+    /// Messages, newest first.
+    AskMessages {
+        /// Whose.
+        workspace: WorkspaceId,
+        /// Only in this state.
+        state: Option<MessageState>,
+        /// Only of this account.
+        account: Option<AccountId>,
+        /// Only before this acceptance (the cursor).
+        before: Option<Position>,
+        /// How many at most.
+        limit: u32,
+    } = "messages" => Vec<MessageView>);
+question!(
+    /// The newest accepted calls of a webhook, newest first.
+    AskActivations {
+        /// Whose.
+        workspace: WorkspaceId,
+        /// Which webhook.
+        webhook: WebhookId,
+        /// How many at most.
+        limit: u32,
+    } = "activations" => Vec<AcceptedCall>);
+question!(
+    /// The accepted calls of a webhook before one of them, newest first: what an answer to [`AskActivations`] had no room
+    /// for.
+    AskActivationsBefore {
+        /// Whose.
+        workspace: WorkspaceId,
+        /// Which webhook.
+        webhook: WebhookId,
+        /// Only before this call.
+        before: Position,
+        /// How many at most.
+        limit: u32,
+    } = "activations_before" => Vec<AcceptedCall>);
+question!(
+    /// What waits on the accounts of a workspace?
+    AskAccounts {
+        /// Whose.
+        workspace: WorkspaceId,
+    } = "accounts" => Vec<AccountQueue>);
+question!(
+    /// Was an idempotency key used?
+    AskKey {
+        /// Its bucket.
+        bucket: u8,
+        /// SHA-256 over workspace and key, hex, as in `KeyUsed`.
+        key: String,
+    } = "key" => Option<UsedKey>);
+question!(
+    /// Which message has a part with this id of the provider's?
+    AskProviderId {
+        /// The account that sent.
+        account: AccountId,
+        /// The provider's id.
+        provider_id: String,
+    } = "provider_id" => Option<(MessageId, u8)>);
+question!(
+    /// What do log and state digest to, at the answer's position?
+    AskDigest {} = "digest" => DigestView);
+
+/// Digests of a projection: two that are at the same position must be equal (LG-1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DigestView {
+    /// Chain over every record up to the position.
+    pub log: Digest,
+    /// Digest over wallets, lanes and counts.
+    pub state: Digest,
+    /// Facts that cannot be true, so far.
+    pub contradictions: u64,
+}
+
+/// A wallet as its owner sees it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CreditsView {
+    /// Everything granted.
+    pub granted: Credits,
+    /// The prices of all accepted messages.
+    pub consumed: Credits,
+    /// Everything refunded.
+    pub refunded: Credits,
+    /// granted − consumed + refunded.
+    pub available: Credits,
+    /// The wallet's own totals (draws and returns are the writers' business).
+    pub totals: Totals,
+}
+
+/// A line of a statement.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StatementLine {
+    /// Where it is in the log.
+    pub at_position: Position,
+    /// When.
+    pub at: UnixMillis,
+    /// What moved.
+    pub kind: StatementKind,
+    /// How many, always positive.
+    pub credits: Credits,
+    /// What was available after it.
+    pub balance: Credits,
+    /// The message, for charges and refunds.
+    pub message: Option<MessageId>,
+    /// Why: the operator's words, or the refund's reason code.
+    pub reason: Option<String>,
+}
+
+/// What moved credits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StatementKind {
+    /// The operator granted.
+    Grant,
+    /// A message was accepted.
+    Charge,
+    /// A message could not be sent.
+    Refund,
+}
+
+/// A message's state, in rank; it only moves up. `Cancelled` comes only from `Queued`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MessageState {
+    /// Waits for its turn.
+    Queued,
+    /// An attempt is open, or another part is due.
+    Sending,
+    /// Nobody knows whether it went out.
+    Unknown,
+    /// The provider took it.
+    Sent,
+    /// It could not be sent, or not delivered.
+    Failed,
+    /// It reached the recipient.
+    Delivered,
+    /// The recipient opened it.
+    Read,
+    /// It was cancelled before any attempt.
+    Cancelled,
+}
+
+/// A message as the ledger knows it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MessageView {
+    /// The message.
+    pub message: MessageId,
+    /// Where its acceptance is: also the list's cursor.
+    pub accepted: Position,
+    /// When it was accepted.
+    pub accepted_at: UnixMillis,
+    /// The webhook that took it.
+    pub webhook: WebhookId,
+    /// The account that sends it.
+    pub account: AccountId,
+    /// Its state.
+    pub state: MessageState,
+    /// Reason code of a failure.
+    pub reason: Option<String>,
+    /// The failure in the provider's words.
+    pub detail: Option<String>,
+    /// Its price.
+    pub credits: Credits,
+    /// What was refunded.
+    pub refunded: Credits,
+    /// Its parts, once an attempt was made.
+    pub parts: Vec<PartView>,
+    /// What happened, oldest first.
+    pub timeline: Vec<TimelineEntry>,
+    /// The sealed content, for whoever holds the data key. `None` in lists.
+    pub sealed: Option<Sealed>,
+    /// How many of its account stand before it, while it is queued.
+    pub ahead: Option<u64>,
+}
+
+/// One part of a message.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartView {
+    /// Number, from 0.
+    pub part: u8,
+    /// Its state.
+    pub state: MessageState,
+    /// What it costs of the message's price.
+    pub credits: Credits,
+    /// The provider's id.
+    pub provider_id: Option<String>,
+    /// Reason code of a failure.
+    pub reason: Option<String>,
+}
+
+/// One event of a message.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TimelineEntry {
+    /// When.
+    pub at: UnixMillis,
+    /// The event's name.
+    pub event: String,
+    /// Where it is in the log.
+    pub position: Position,
+    /// What it adds, in a few words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+}
+
+/// An accepted call of a webhook.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AcceptedCall {
+    /// Where it is in the log.
+    pub position: Position,
+    /// When.
+    pub at: UnixMillis,
+    /// The message that it became.
+    pub message: MessageId,
+    /// Its content, sealed.
+    pub sealed: Sealed,
+}
+
+/// What waits on an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountQueue {
+    /// The account.
+    pub account: AccountId,
+    /// Messages accepted and not over (those of unknown outcome do not count).
+    pub queued: u64,
+    /// End of its last attempt and the gap drawn after it: not before their sum.
+    pub next_send_at: Option<UnixMillis>,
+}
+
+/// A used idempotency key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UsedKey {
+    /// The message that answered.
+    pub message: MessageId,
+    /// SHA-256 of the body, hex.
+    pub fingerprint: String,
+}
