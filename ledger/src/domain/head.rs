@@ -1,0 +1,184 @@
+//! Where the projection is, and what it has counted on the way. One row; it moves with every batch.
+
+use std::collections::BTreeMap;
+
+use angelia_shared::event::Digest;
+use angelia_shared::ids::MemberId;
+
+use super::table::{Decoder, Encoder, Row};
+
+/// Names of unknown event types that are told apart; a log written by strangers must not fill the store.
+const UNKNOWN_NAMES_MAX: usize = 64;
+/// Characters of such a name.
+const UNKNOWN_NAME_CHARS: usize = 64;
+/// What the others are counted under.
+const OTHERS: &str = "(others)";
+
+/// Events that say something of messages, money or the directory; the others are book-keeping of the log itself.
+const BOOK_KEEPING: [&str; 7] = [
+    "PartitionClaimed",
+    "PartitionReleased",
+    "WriterOpened",
+    "BatchSealed",
+    "WriterFenced",
+    "WriterClosed",
+    "LedgerCheckpointed",
+];
+
+/// The newest record of the ledger's claim.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// Its sequence: what the next claim is guarded with.
+    pub seq: u64,
+    /// Who wrote it.
+    pub member: MemberId,
+    /// Whether it gave the claim up.
+    pub released: bool,
+}
+
+/// The newest checkpoint.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// Sequence of its record: what the next one names, and is guarded with.
+    pub at: u64,
+    /// What it covers.
+    pub covers: u64,
+}
+
+/// What the projection has counted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Records folded.
+    pub records: u64,
+    /// Events folded, by type.
+    pub events: BTreeMap<String, u64>,
+    /// Lines that this version cannot read as events of their subject, by the type they name.
+    pub unknown: BTreeMap<String, u64>,
+    /// Receipts about parts that were never attempted.
+    pub stray_receipts: u64,
+    /// Facts that cannot be true.
+    pub contradictions: u64,
+}
+
+impl Counts {
+    /// Counts an event of a known type.
+    pub fn event(&mut self, name: &str) {
+        count(&mut self.events, name);
+    }
+
+    /// Counts a line of an unknown type.
+    pub fn unknown(&mut self, name: &str) {
+        let name: String = name.chars().take(UNKNOWN_NAME_CHARS).collect();
+        let told_apart = self.unknown.contains_key(&name) || self.unknown.len() < UNKNOWN_NAMES_MAX;
+        count(&mut self.unknown, if told_apart { &name } else { OTHERS });
+    }
+}
+
+fn count(counts: &mut BTreeMap<String, u64>, name: &str) {
+    match counts.get_mut(name) {
+        Some(count) => *count += 1,
+        None => drop(counts.insert(name.to_owned(), 1)),
+    }
+}
+
+/// Whether an event says something of messages, money or the directory.
+pub fn is_fact(name: &str) -> bool {
+    !BOOK_KEEPING.contains(&name)
+}
+
+/// Where the projection is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Head {
+    /// The last record folded.
+    pub seq: u64,
+    /// The last record of the last batch folded whole: where reading begins again.
+    pub batch_end: u64,
+    /// SHA-256 of the log's first payload: which log this is.
+    pub first: Digest,
+    /// Chain over every record folded.
+    pub log_digest: Digest,
+    /// Sequence of the newest fact that is not the log's own book-keeping.
+    pub last_fact: u64,
+    /// What was counted.
+    pub counts: Counts,
+    /// The ledger's claim.
+    pub claim: Option<Claim>,
+    /// The newest checkpoint.
+    pub checkpoint: Checkpoint,
+}
+
+impl Row for Head {
+    const TABLE: u8 = 1;
+    type Key = ();
+
+    fn write(&self, out: &mut Encoder) {
+        out.number(self.seq);
+        out.number(self.batch_end);
+        out.digest(self.first);
+        out.digest(self.log_digest);
+        out.number(self.last_fact);
+        let Counts { records, events, unknown, stray_receipts, contradictions } = &self.counts;
+        for number in [records, stray_receipts, contradictions] {
+            out.number(*number);
+        }
+        for counts in [events, unknown] {
+            out.number(counts.len() as u64);
+            for (name, count) in counts {
+                out.text(name);
+                out.number(*count);
+            }
+        }
+        out.optional(self.claim, |out, claim| {
+            out.number(claim.seq);
+            out.id(claim.member.0);
+            out.flag(claim.released);
+        });
+        out.number(self.checkpoint.at);
+        out.number(self.checkpoint.covers);
+    }
+
+    fn read(input: &mut Decoder<'_>) -> Option<Self> {
+        let (seq, batch_end) = (input.number()?, input.number()?);
+        let (first, log_digest) = (input.digest()?, input.digest()?);
+        let last_fact = input.number()?;
+        let (records, stray_receipts, contradictions) = (input.number()?, input.number()?, input.number()?);
+        let (events, unknown) = (read_counts(input)?, read_counts(input)?);
+        let counts = Counts { records, events, unknown, stray_receipts, contradictions };
+        let claim = input.optional(|input| {
+            Some(Claim { seq: input.number()?, member: MemberId(input.id()?), released: input.flag()? })
+        })?;
+        let checkpoint = Checkpoint { at: input.number()?, covers: input.number()? };
+        Some(Self { seq, batch_end, first, log_digest, last_fact, counts, claim, checkpoint })
+    }
+}
+
+fn read_counts(input: &mut Decoder<'_>) -> Option<BTreeMap<String, u64>> {
+    (0..input.number()?).map(|_| Some((input.text()?.to_owned(), input.number()?))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stranger_cannot_fill_the_counts_with_names() {
+        let mut counts = Counts::default();
+        for n in 0..1_000 {
+            counts.unknown(&format!("{n}{}", "x".repeat(500)));
+        }
+        assert_eq!(counts.unknown.len(), UNKNOWN_NAMES_MAX + 1);
+        assert_eq!(counts.unknown.values().sum::<u64>(), 1_000);
+        assert!(counts.unknown.keys().all(|name| name.len() <= UNKNOWN_NAME_CHARS));
+    }
+
+    #[test]
+    fn a_head_reads_back() {
+        let mut head = Head { seq: 9, batch_end: 8, last_fact: 7, ..Head::default() };
+        head.counts.event("KeyUsed");
+        head.counts.unknown("Later");
+        head.claim = Some(Claim { seq: 3, member: MemberId(8), released: true });
+        let mut out = Encoder::default();
+        head.write(&mut out);
+        assert_eq!(Head::read(&mut Decoder(&out.0)), Some(head));
+    }
+}

@@ -1,0 +1,180 @@
+//! Folds what happens to messages.
+
+use angelia_shared::event::attempt::AttemptOutcome;
+use angelia_shared::event::message::UnknownPolicy;
+use angelia_shared::event::{CancelRequested, Event, KeyUsed, MessageAccepted, OutcomeSettled, Receipt};
+use angelia_shared::ids::{MessageId, Position};
+use angelia_shared::query::StatementKind;
+use angelia_shared::units::UnixMillis;
+
+use super::super::contradiction::Broken;
+use super::super::index::{self, OfAccount, Shadow};
+use super::super::lanes::Lane;
+use super::super::message::{Acceptance, Happened, Message, Outcome, Report};
+use super::super::queue::Queue;
+use super::super::statement::Line;
+use super::super::table::Tables;
+use super::super::wallet::Wallet;
+use super::super::{calls, keys};
+use super::{Fold, Owner};
+
+impl<T: Tables> Fold<'_, T> {
+    pub(super) fn accepted(&mut self, at: Position, fact: &MessageAccepted) -> Result<(), T::Error> {
+        let workspace = fact.workspace;
+        if self.tables.get::<Acceptance>(&fact.message)?.is_some() {
+            return self.contradiction(at, Some(workspace), Broken::AcceptedTwice(fact.message));
+        }
+        let queue_key = (workspace, fact.account);
+        let mut queue: Queue = self.tables.get(&queue_key)?.unwrap_or_default();
+        queue.accepted += 1;
+        self.tables.put(&queue_key, &queue);
+        let message = Message::accepted(fact, at, queue.accepted);
+        self.tables.put(&fact.message, &Acceptance(at));
+        self.tables.put(&(fact.account, at), &OfAccount);
+        index::write(self.tables, at, &Shadow::default(), &message)?;
+        calls::taken(self.tables, fact.webhook, at)?;
+        self.charge(at, fact)
+    }
+
+    fn charge(&mut self, at: Position, fact: &MessageAccepted) -> Result<(), T::Error> {
+        let workspace = fact.workspace;
+        let lane_key = (fact.writer, workspace);
+        let lane: Lane = self.tables.get(&lane_key)?.unwrap_or_default();
+        let (lane, overspent) = lane.spending(fact.credits, fact.writer);
+        self.tables.put(&lane_key, &lane);
+        let wallet: Wallet = self.tables.get(&workspace)?.unwrap_or_default();
+        let consumed = wallet.consumed(fact.credits);
+        let wallet = consumed.clone().unwrap_or(wallet);
+        self.tables.put(&workspace, &wallet);
+        let line = Line {
+            at: fact.at,
+            kind: StatementKind::Charge,
+            credits: fact.credits,
+            balance: wallet.available(),
+            message: Some(fact.message),
+            reason: None,
+        };
+        self.tables.put(&(workspace, at), &line);
+        for broken in overspent.into_iter().chain(consumed.err()) {
+            self.contradiction(at, Some(workspace), broken)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn cancel_requested(&mut self, at: Position, fact: &CancelRequested) -> Result<(), T::Error> {
+        let owner = Owner { workspace: fact.workspace, account: fact.account };
+        let happened = Happened { position: at, at: fact.at, event: "CancelRequested", detail: None };
+        // What came of it follows on the attempt subject.
+        self.change(owner, fact.message, happened, |_| Ok(()))
+    }
+
+    /// Folds what a dispatcher wrote of a message; says whether such events belong on its subject.
+    pub(super) fn attempt(&mut self, at: Position, owner: Owner, event: &Event) -> Result<bool, T::Error> {
+        let happened = |time: UnixMillis, detail: Option<&str>| Happened {
+            position: at,
+            at: time,
+            event: event.name(),
+            detail: detail.map(str::to_owned),
+        };
+        match event {
+            Event::AttemptStarted(fact) => {
+                self.change(owner, fact.message, happened(fact.at, None), |message| message.started(fact))?;
+            }
+            Event::AttemptEnded(fact) => {
+                let happened = happened(fact.at, Some(outcome_code(&fact.outcome)));
+                self.change(owner, fact.message, happened, |message| message.ended(fact))?;
+                let key = (owner.workspace, owner.account);
+                let queue: Queue = self.tables.get(&key)?.unwrap_or_default();
+                self.tables.put(&key, &Queue { next_send_at: Some(fact.at.plus_ms(fact.gap_ms)), ..queue });
+            }
+            Event::PartRefused(fact) => {
+                let happened = happened(fact.at, Some(&fact.reason));
+                self.change(owner, fact.message, happened, |message| message.refused(fact))?;
+            }
+            Event::MessageExpired(fact) => {
+                let happened = happened(fact.at, Some(&fact.held_by));
+                self.change(owner, fact.message, happened, |message| message.expired(fact.credits, &fact.held_by))?;
+            }
+            Event::MessageCancelled(fact) => {
+                self.change(owner, fact.message, happened(fact.at, None), Message::cancelled)?;
+            }
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    pub(super) fn receipt(
+        &mut self,
+        at: Position,
+        report: Report,
+        event: &Event,
+        fact: &Receipt,
+    ) -> Result<(), T::Error> {
+        let owner = Owner { workspace: fact.workspace, account: fact.account };
+        let Some((place, mut message)) = self.find(owner, fact.message)? else {
+            self.stray(at);
+            return Ok(());
+        };
+        let before = Shadow::of(&message);
+        match message.reported(report, fact) {
+            Outcome::Taken => {}
+            Outcome::Stray => self.stray(at),
+        }
+        let detail = fact.reason.clone().filter(|_| report == Report::Failed);
+        message.timeline.add(Happened { position: at, at: fact.at, event: event.name(), detail });
+        index::write(self.tables, place, &before, &message)
+    }
+
+    fn stray(&mut self, at: Position) {
+        self.head.counts.stray_receipts += 1;
+        self.report.stray_receipts.push(at);
+    }
+
+    pub(super) fn settled(&mut self, at: Position, fact: &OutcomeSettled) -> Result<(), T::Error> {
+        let owner = Owner { workspace: fact.workspace, account: fact.account };
+        let policy = match fact.policy {
+            UnknownPolicy::Refund => "refund",
+            UnknownPolicy::Charge => "charge",
+        };
+        let happened = Happened { position: at, at: fact.at, event: "OutcomeSettled", detail: Some(policy.to_owned()) };
+        self.change(owner, fact.message, happened, |message| message.settled(fact))
+    }
+
+    pub(super) fn key_used(&mut self, at: Position, bucket: u8, fact: &KeyUsed) -> Result<(), T::Error> {
+        match keys::used(self.tables, bucket, fact)? {
+            Ok(()) => Ok(()),
+            Err(broken) => self.contradiction(at, Some(fact.workspace), broken),
+        }
+    }
+
+    /// Changes a message, and writes what follows. A fact that cannot be true changes nothing but the timeline.
+    fn change(
+        &mut self,
+        owner: Owner,
+        id: MessageId,
+        happened: Happened,
+        change: impl FnOnce(&mut Message) -> Result<(), Broken>,
+    ) -> Result<(), T::Error> {
+        let at = happened.position;
+        let Some((place, mut message)) = self.find(owner, id)? else {
+            return self.contradiction(at, Some(owner.workspace), Broken::NotAccepted(id));
+        };
+        let before = Shadow::of(&message);
+        let changed = change(&mut message);
+        message.timeline.add(happened);
+        index::write(self.tables, place, &before, &message)?;
+        match changed {
+            Ok(()) => Ok(()),
+            Err(broken) => self.contradiction(at, Some(owner.workspace), broken),
+        }
+    }
+}
+
+fn outcome_code(outcome: &AttemptOutcome) -> &str {
+    match outcome {
+        AttemptOutcome::Sent { .. } => "sent",
+        AttemptOutcome::Deferred { reason, .. } | AttemptOutcome::Failed { reason, .. } => reason,
+        AttemptOutcome::Unknown { .. } => "unknown",
+        AttemptOutcome::NotStarted => "not_started",
+    }
+}

@@ -1,0 +1,195 @@
+//! Every grant, charge and refund of a wallet, in the log's order, with the balance after it.
+//!
+//! Shape: one row a line, keyed by workspace and place. A refund's event has one line for each of its items, numbered as
+//! the items are: places stay unique. Charges double as the list of a workspace's messages.
+
+use std::ops::ControlFlow;
+
+use angelia_shared::ids::{MessageId, Position, WorkspaceId};
+use angelia_shared::query::{StatementKind, StatementLine};
+use angelia_shared::units::{Credits, UnixMillis};
+
+use super::table::{Decoder, Direction, Encoder, Row, Span, Tables};
+
+/// One line as it is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// When.
+    pub at: UnixMillis,
+    /// What moved.
+    pub kind: StatementKind,
+    /// How many.
+    pub credits: Credits,
+    /// What was available after it.
+    pub balance: Credits,
+    /// The message, for charges and refunds.
+    pub message: Option<MessageId>,
+    /// Why.
+    pub reason: Option<String>,
+}
+
+impl Line {
+    /// The line as callers see it.
+    pub fn view(self, at_position: Position) -> StatementLine {
+        let Self { at, kind, credits, balance, message, reason } = self;
+        StatementLine { at_position, at, kind, credits, balance, message, reason }
+    }
+}
+
+impl Row for Line {
+    const TABLE: u8 = 6;
+    type Key = (WorkspaceId, Position);
+
+    fn write(&self, out: &mut Encoder) {
+        out.byte(match self.kind {
+            StatementKind::Grant => 0,
+            StatementKind::Charge => 1,
+            StatementKind::Refund => 2,
+        });
+        out.time(self.at);
+        out.credits(self.credits);
+        out.credits(self.balance);
+        out.optional(self.message, |out, message| out.wide(message.0));
+        out.optional(self.reason.as_deref(), Encoder::text);
+    }
+
+    fn read(input: &mut Decoder<'_>) -> Option<Self> {
+        let kind = match input.byte()? {
+            0 => StatementKind::Grant,
+            1 => StatementKind::Charge,
+            2 => StatementKind::Refund,
+            _ => return None,
+        };
+        Some(Self {
+            kind,
+            at: input.time()?,
+            credits: input.credits()?,
+            balance: input.credits()?,
+            message: input.optional(Decoder::wide)?.map(MessageId),
+            reason: input.optional(Decoder::text)?.map(str::to_owned),
+        })
+    }
+}
+
+/// Times are those of the services that wrote, so they are in order only as far as their clocks agree. An hour is far
+/// more than synchronised clocks differ.
+const CLOCKS_APART_MS: i64 = 3_600_000;
+
+/// Which lines are asked for.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Wanted {
+    /// Not before this time.
+    pub from: Option<UnixMillis>,
+    /// Before this time.
+    pub to: Option<UnixMillis>,
+    /// After this line.
+    pub after: Option<Position>,
+    /// How many at most.
+    pub limit: usize,
+}
+
+/// The wanted lines of a workspace, oldest first.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn lines<T: Tables>(tables: &T, workspace: WorkspaceId, wanted: Wanted) -> Result<Vec<StatementLine>, T::Error> {
+    let mut span = Span::under::<Line>(&workspace);
+    if let Some(after) = wanted.after {
+        span = span.after::<Line>(&(workspace, after));
+    }
+    if let Some(from) = wanted.from {
+        let first = skip_to(tables, workspace, UnixMillis(from.0.saturating_sub(CLOCKS_APART_MS)))?;
+        span = span.starting_at::<Line>(&(workspace, Position::new(first, 0)));
+    }
+    let beyond = wanted.to.map(|to| to.plus_ms(CLOCKS_APART_MS as u64));
+    let mut lines = Vec::new();
+    tables.scan::<Line>(&span, Direction::Up, |(_, position), line| {
+        if lines.len() >= wanted.limit || beyond.is_some_and(|beyond| line.at > beyond) {
+            return ControlFlow::Break(());
+        }
+        let in_time = wanted.from.is_none_or(|from| line.at >= from) && wanted.to.is_none_or(|to| line.at < to);
+        if in_time {
+            lines.push(line.view(position));
+        }
+        ControlFlow::Continue(())
+    })?;
+    Ok(lines)
+}
+
+/// A sequence before which no line is as late as `time`, found by halving.
+fn skip_to<T: Tables>(tables: &T, workspace: WorkspaceId, time: UnixMillis) -> Result<u64, T::Error> {
+    let all = Span::under::<Line>(&workspace);
+    let (mut low, mut high) = (0, 0);
+    tables.scan::<Line>(&all, Direction::Down, |(_, last), _| {
+        high = last.seq + 1;
+        ControlFlow::Break(())
+    })?;
+    while low < high {
+        let middle = low + (high - low) / 2;
+        let span = all.clone().starting_at::<Line>(&(workspace, Position::new(middle, 0)));
+        let mut late = true;
+        tables.scan::<Line>(&span, Direction::Up, |_, line| {
+            late = line.at >= time;
+            ControlFlow::Break(())
+        })?;
+        if late {
+            high = middle;
+        } else {
+            low = middle + 1;
+        }
+    }
+    Ok(low)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::table::MemoryTables;
+    use super::*;
+
+    const OURS: WorkspaceId = WorkspaceId(5);
+
+    fn tables(times: &[i64]) -> MemoryTables {
+        let mut tables = MemoryTables::default();
+        for (n, at) in times.iter().enumerate() {
+            let (credits, balance) = (Credits(1), Credits(n as u64));
+            let (message, reason) = (None, None);
+            let line = Line { at: UnixMillis(*at), kind: StatementKind::Grant, credits, balance, message, reason };
+            for workspace in [OURS, WorkspaceId(4), WorkspaceId(6)] {
+                tables.put(&(workspace, Position::new(n as u64 * 3 + 1, 0)), &line);
+            }
+        }
+        tables
+    }
+
+    proptest! {
+        #[test]
+        fn a_range_of_time_gives_what_a_look_at_every_line_would(
+            steps in proptest::collection::vec((0_i64..40_000_000, -1_000_000_i64..1_000_000), 0..60),
+            from in proptest::option::of(0_i64..500_000_000),
+            to in proptest::option::of(0_i64..500_000_000),
+            limit in 1_usize..80,
+        ) {
+            // Time goes on, and the clocks of two services differ by up to a third of an hour.
+            let mut now = 0;
+            let times: Vec<i64> = steps.iter().map(|(step, apart)| { now += step; now + apart }).collect();
+            let wanted = Wanted { from: from.map(UnixMillis), to: to.map(UnixMillis), after: None, limit };
+            let found = lines(&tables(&times), OURS, wanted).unwrap();
+            let found: Vec<i64> = found.iter().map(|line| line.at.0).collect();
+            let in_time = |at: &i64| from.is_none_or(|from| *at >= from) && to.is_none_or(|to| *at < to);
+            let expected: Vec<i64> = times.iter().copied().filter(in_time).take(limit).collect();
+            prop_assert_eq!(found, expected);
+        }
+    }
+
+    #[test]
+    fn pages_follow_each_other_without_a_gap() {
+        let tables = tables(&[1, 2, 3, 4, 5]);
+        let page = |after, limit| lines(&tables, OURS, Wanted { after, limit, ..Wanted::default() }).unwrap();
+        let first = page(None, 2);
+        let second = page(first.last().map(|line| line.at_position), 9);
+        let balances: Vec<u64> = first.iter().chain(&second).map(|line| line.balance.0).collect();
+        assert_eq!(balances, [0, 1, 2, 3, 4]);
+    }
+}

@@ -1,0 +1,15 @@
+#![doc = include_str!("../README.md")]
+
+pub mod config;
+pub mod metrics;
+
+pub mod domain;
+
+mod shell;
+
+pub use shell::actor::ActError;
+pub use shell::consumer::ConsumeError;
+pub use shell::replay::{ReplayError, Replayed, replay};
+pub use shell::run::{LedgerHandle, RunLedgerError, Status, run, start};
+pub use shell::service::ServeError;
+pub use shell::store::StoreError;

@@ -1,0 +1,80 @@
+//! What one turn of the actor does, decided in one look at the projection.
+
+use angelia_shared::clock;
+use angelia_shared::event::{Event, LedgerCheckpointed, OutcomeSettled};
+use angelia_shared::ids::MemberId;
+use angelia_shared::log::{Entry, Group, Guard};
+use angelia_shared::subject::{Partition, Subject};
+use angelia_shared::units::UnixMillis;
+
+use super::super::store::{Overlay, StoreError};
+use super::Actor;
+use crate::domain::digest::state_digest;
+use crate::domain::due::{self, Overdue, Standing};
+use crate::domain::projection::Projection;
+use crate::domain::refund::Refund;
+
+/// Workspaces that are paid in one turn: one wallet entry each, well within a batch.
+const WORKSPACES_A_TURN: usize = 256;
+/// Outcomes that are settled in one turn.
+const SETTLEMENTS_A_TURN: usize = 512;
+
+/// What a turn knows beside the projection.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Turn {
+    pub(super) member: MemberId,
+    pub(super) has_claimed: bool,
+    pub(super) now: UnixMillis,
+    pub(super) unknown_deadline_ms: u64,
+    pub(super) checkpoint_records: u64,
+    pub(super) checkpoint_waited: bool,
+    /// Whether the workspaces' policies are known.
+    pub(super) directory_known: bool,
+}
+
+/// What a turn does.
+#[derive(Clone, Debug)]
+pub(super) struct Plan {
+    pub(super) standing: Standing,
+    pub(super) refunds: Vec<Refund>,
+    pub(super) overdue: Vec<Overdue>,
+    pub(super) checkpoint: Option<LedgerCheckpointed>,
+}
+
+impl Turn {
+    pub(super) fn plan(self, projection: &Projection<Overlay>) -> Result<Plan, StoreError> {
+        let (tables, head) = (&projection.tables, &projection.head);
+        let standing = due::standing(head.claim, self.member, self.has_claimed);
+        let mut plan = Plan { standing, refunds: Vec::new(), overdue: Vec::new(), checkpoint: None };
+        if !matches!(standing, Standing::Mine(_)) {
+            return Ok(plan);
+        }
+        plan.refunds = due::refunds(tables, WORKSPACES_A_TURN, self.now)?;
+        if self.directory_known {
+            plan.overdue = due::overdue(tables, self.now, self.unknown_deadline_ms, SETTLEMENTS_A_TURN)?;
+        }
+        if due::is_checkpoint_due(head, self.checkpoint_records, self.checkpoint_waited) {
+            plan.checkpoint = Some(LedgerCheckpointed {
+                v: 1,
+                seq: head.seq,
+                log_digest: head.log_digest,
+                state_digest: state_digest(tables, head)?,
+                previous: head.checkpoint.at,
+            });
+        }
+        Ok(plan)
+    }
+}
+
+impl Actor {
+    /// The settlement of an overdue part by its workspace's policy, under the ledger's claim.
+    pub(super) fn settlement(&self, overdue: Overdue, claim: u64) -> Group {
+        let Overdue { workspace, account, message, part } = overdue;
+        let policy = self.directory.read().workspace(workspace).map(|found| found.state.unknown_policy);
+        let policy = policy.unwrap_or_default();
+        let at = clock::now();
+        let event = Event::OutcomeSettled(OutcomeSettled { v: 1, message, workspace, account, part, policy, at });
+        let subject = Subject::Settlement(Partition::of(account, self.log.partitions()));
+        Group::one(Entry::new(subject, &event).guarded(Guard::Other(Subject::LedgerClaim, claim)))
+    }
+}
