@@ -1,0 +1,10 @@
+#![doc = include_str!("../README.md")]
+
+pub mod config;
+pub mod domain;
+pub mod metrics;
+pub mod shell;
+
+pub use config::Config;
+pub use shell::prometheus;
+pub use shell::run::{RunIngressError, run, run_gated};

@@ -1,0 +1,34 @@
+//! Every metric of the ingress.
+
+/// Orders that were accepted and charged.
+pub const ORDERS_ACCEPTED: &str = "ingress_orders_accepted_total";
+/// Orders that admission refused, by `reason`: `credits`, `unavailable` or `key`.
+pub const ORDERS_REFUSED: &str = "ingress_orders_refused_total";
+/// Orders that were handed in again after a lost guard or a fence.
+pub const ORDERS_RETRIED: &str = "ingress_orders_retried_total";
+/// Credits drawn from wallets.
+pub const CREDITS_DRAWN: &str = "ingress_credits_drawn_total";
+/// Wallets that were read from the log's leader.
+pub const WALLETS_READ: &str = "ingress_wallets_read_total";
+/// Wallets whose newest event cannot be true (WA-1) or cannot be read; their workspaces are answered 503.
+pub const WALLETS_CONTRADICTED: &str = "ingress_wallets_contradicted_total";
+/// Idempotency keys that were asked of a ledger.
+pub const KEYS_LOOKED_UP: &str = "ingress_keys_looked_up_total";
+/// Calls that were answered with an earlier call's message.
+pub const KEYS_REPLAYED: &str = "ingress_keys_replayed_total";
+/// Idempotency keys in memory.
+pub const KEYS_REMEMBERED: &str = "ingress_keys_remembered";
+/// Keys that the log has for two messages (IN-2), or records of keys that cannot be read.
+pub const KEYS_CONTRADICTED: &str = "ingress_keys_contradicted_total";
+/// Webhook calls that were answered, by `status`.
+pub const CALLS_ANSWERED: &str = "ingress_calls_answered_total";
+/// Seconds from a webhook call's head to its answer.
+pub const CALL_SECONDS: &str = "ingress_call_seconds";
+/// Refused calls that are missing in their webhook's activation log, because there were too many or the broker was away.
+pub const REFUSALS_DROPPED: &str = "ingress_refusals_dropped_total";
+/// Provider callbacks that were answered, by `outcome`: `taken`, `put_off` or `rejected`.
+pub const CALLBACKS_ANSWERED: &str = "ingress_callbacks_answered_total";
+/// Reports in callbacks, by `fate`: `stored`, `unknown_account`, `unknown_message` or `not_understood`.
+pub const REPORTS_RECEIVED: &str = "ingress_reports_received_total";
+/// Connections that were cut at shutdown because their requests took too long.
+pub const CONNECTIONS_CUT: &str = "ingress_connections_cut_total";

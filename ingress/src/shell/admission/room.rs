@@ -1,0 +1,201 @@
+//! The room where orders wait: a queue per workspace, and whose turn it is.
+//!
+//! Invariants:
+//! - The orders of one workspace are taken in order of arrival.
+//! - A workspace with many orders never takes an equal share from another (see [`share`]).
+//!
+//! Not here: what an order gets.
+
+use std::collections::{HashMap, VecDeque};
+
+use angelia_shared::ids::WorkspaceId;
+
+use super::UNAVAILABLE;
+use super::order::Waiting;
+use crate::domain::admission::share;
+
+/// Orders that one round takes: four full groups, or one or two of everybody's.
+const ROUND_ORDERS_MAX: usize = 1_920;
+/// Orders of one workspace in a round. With a key each, and their draw, they stay below the 999 records of a batch even
+/// if nothing packs, and leave room for others.
+const GROUP_ORDERS_MAX: usize = 480;
+/// Bytes of one workspace in a round: a quarter of a batch, which at 64 KiB a message is a dozen of them.
+const GROUP_BYTES_MAX: usize = 1024 * 1024;
+/// Bytes of a round; it leaves a batch of 4 MiB some room for draws and keys.
+const ROUND_BYTES_MAX: usize = 3 * 1024 * 1024;
+/// Orders of one workspace that may wait, so that a flood to one leaves half of the queue to the others.
+const WORKSPACE_WAITING_MAX: usize = 8_192;
+
+/// Everything that waits.
+#[derive(Default)]
+pub(super) struct Room {
+    queues: HashMap<WorkspaceId, Queue>,
+    /// Whose turn it is; those without orders are dropped when their turn comes.
+    turns: VecDeque<WorkspaceId>,
+    /// How many orders wait.
+    waiting: usize,
+    round: u64,
+}
+
+#[derive(Default)]
+struct Queue {
+    orders: VecDeque<Waiting>,
+    /// While its wallet is read.
+    is_held: bool,
+    /// The round in which it was last looked at: a workspace may stand twice among the turns.
+    round: u64,
+}
+
+/// What a round takes of one workspace.
+pub(super) struct Pick {
+    pub(super) workspace: WorkspaceId,
+    pub(super) orders: Vec<Waiting>,
+}
+
+impl Room {
+    /// How many orders wait.
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting
+    }
+
+    /// Takes an order in, at the end of its workspace's queue. One too many for the workspace is refused.
+    pub(super) fn arrive(&mut self, order: Waiting) {
+        let workspace = order.workspace;
+        let queue = self.queues.entry(workspace).or_insert_with(|| {
+            self.turns.push_back(workspace);
+            Queue::default()
+        });
+        if queue.orders.len() >= WORKSPACE_WAITING_MAX {
+            order.answer(Err(UNAVAILABLE));
+            return;
+        }
+        queue.orders.push_back(order);
+        self.waiting += 1;
+    }
+
+    /// Puts orders that were picked back, in order of arrival.
+    pub(super) fn give_back(&mut self, workspace: WorkspaceId, orders: Vec<Waiting>) {
+        if orders.is_empty() {
+            return;
+        }
+        self.waiting += orders.len();
+        let queue = self.queues.entry(workspace).or_insert_with(|| {
+            self.turns.push_back(workspace);
+            Queue::default()
+        });
+        for order in orders.into_iter().rev() {
+            queue.orders.push_front(order);
+        }
+        // Already in order, or nearly: others of the same round may have been put back before.
+        queue.orders.make_contiguous().sort_by_key(|order| order.arrival);
+    }
+
+    /// Lets a workspace that got no place be the first of the next round.
+    pub(super) fn goes_first(&mut self, workspace: WorkspaceId) {
+        self.turns.push_front(workspace);
+    }
+
+    /// Keeps a workspace's orders until [`release`](Self::release).
+    pub(super) fn hold(&mut self, workspace: WorkspaceId) {
+        if let Some(queue) = self.queues.get_mut(&workspace) {
+            queue.is_held = true;
+        }
+    }
+
+    /// Ends [`hold`](Self::hold).
+    pub(super) fn release(&mut self, workspace: WorkspaceId) {
+        if let Some(queue) = self.queues.get_mut(&workspace) {
+            queue.is_held = false;
+        }
+    }
+
+    /// Whether a round would find an order.
+    pub(super) fn has_ready(&self) -> bool {
+        self.queues.values().any(|queue| !queue.is_held && !queue.orders.is_empty())
+    }
+
+    /// Takes the orders of a round. `is_known` says whether a workspace's wallet is known; if not, it is held.
+    pub(super) fn pick(&mut self, mut is_known: impl FnMut(WorkspaceId) -> bool) -> Vec<Pick> {
+        let ready = self.ready(&mut is_known);
+        let waiting: Vec<usize> = ready.iter().map(|workspace| self.queues[workspace].orders.len()).collect();
+        let shares = share(&waiting, ROUND_ORDERS_MAX, GROUP_ORDERS_MAX);
+        let (mut picks, mut unserved) = (Vec::new(), Vec::new());
+        let mut bytes = 0;
+        for (workspace, places) in ready.into_iter().zip(shares) {
+            if bytes >= ROUND_BYTES_MAX || places == 0 {
+                unserved.push(workspace);
+                continue;
+            }
+            let queue = self.queues.get_mut(&workspace).expect("whoever is ready has a queue");
+            let orders = queue.take(places, &mut bytes);
+            self.waiting -= orders.len();
+            self.turns.push_back(workspace);
+            picks.push(Pick { workspace, orders });
+        }
+        for workspace in unserved.into_iter().rev() {
+            self.turns.push_front(workspace);
+        }
+        picks
+    }
+
+    /// The workspaces with orders and a known wallet, in order of turn. The others keep their turn, or lose it when they
+    /// have no orders.
+    fn ready(&mut self, is_known: &mut impl FnMut(WorkspaceId) -> bool) -> Vec<WorkspaceId> {
+        self.round += 1;
+        let mut ready = Vec::new();
+        for workspace in std::mem::take(&mut self.turns) {
+            let Some(queue) = self.queues.get_mut(&workspace) else { continue };
+            if queue.round == self.round {
+                continue;
+            }
+            queue.round = self.round;
+            if queue.orders.is_empty() && !queue.is_held {
+                self.queues.remove(&workspace);
+                continue;
+            }
+            if !queue.is_held && !is_known(workspace) {
+                queue.is_held = true;
+            }
+            if queue.is_held { self.turns.push_back(workspace) } else { ready.push(workspace) }
+        }
+        ready
+    }
+
+    /// Takes every order of one workspace.
+    pub(super) fn take_all_of(&mut self, workspace: WorkspaceId) -> Vec<Waiting> {
+        let orders = self.queues.get_mut(&workspace).map(|queue| std::mem::take(&mut queue.orders));
+        let orders: Vec<Waiting> = orders.into_iter().flatten().collect();
+        self.waiting -= orders.len();
+        orders
+    }
+
+    /// Refuses everything that waits with a 503.
+    pub(super) fn refuse_all(&mut self) {
+        for queue in self.queues.values_mut() {
+            for order in queue.orders.drain(..) {
+                order.answer(Err(UNAVAILABLE));
+            }
+        }
+        self.waiting = 0;
+    }
+}
+
+impl Queue {
+    /// Takes up to `places` orders and a bounded number of bytes from the front, at least one; adds to `bytes`.
+    fn take(&mut self, places: usize, bytes: &mut usize) -> Vec<Waiting> {
+        let mut taken = Vec::with_capacity(places.min(self.orders.len()));
+        let mut own = 0;
+        while taken.len() < places
+            && let Some(next) = self.orders.front()
+            && (taken.is_empty() || own + next.bytes <= GROUP_BYTES_MAX)
+        {
+            own += next.bytes;
+            taken.extend(self.orders.pop_front());
+        }
+        *bytes += own;
+        taken
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,325 @@
+//! What these tests share: processes, a ledger's answers about keys, grants, and a reading of the whole log that checks
+//! every invariant that admission keeps.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use angelia_shared::clock;
+use angelia_shared::event::{CreditsGranted, Event, MessageAccepted, Sealed, Totals, lines};
+use angelia_shared::ids::{AccountId, KeyId, MemberId, MessageId, WebhookId, WorkspaceId, WriterId};
+use angelia_shared::log::{
+    AppendError, Entry, EventLog, Group, Guard, Pending, Reader, ReaderOptions, Stored, Writer, WriterOptions,
+};
+use angelia_shared::query::{AskKey, PREFIX, Question, Reply, UsedKey};
+use angelia_shared::subject::{Partition, Subject};
+use angelia_shared::testing::TestBroker;
+use angelia_shared::units::Credits;
+use futures_util::StreamExt as _;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::super::*;
+use crate::domain::wallet::Wallet;
+
+/// One process with admission.
+pub(super) struct Process {
+    pub(super) admission: Admission,
+    pub(super) task: JoinHandle<Result<(), AdmissionError>>,
+    pub(super) shutdown: CancellationToken,
+}
+
+/// Starts a process with a connection of its own; returns when it is open.
+pub(super) async fn process(broker: &TestBroker) -> Process {
+    process_with(broker, AdmissionOptions { trim_every: Duration::from_millis(200), ..Default::default() }).await
+}
+
+pub(super) async fn process_with(broker: &TestBroker, options: AdmissionOptions) -> Process {
+    let shutdown = CancellationToken::new();
+    let (admission, task) = Admission::start(broker.log().await, MemberId::generate(), options, shutdown.clone());
+    until("admission is open", || admission.face.phase.load(Ordering::Relaxed) == Phase::Open as u8).await;
+    Process { admission, task, shutdown }
+}
+
+/// Starts a process whose reader of keys is stuck at `floor`.
+pub(super) async fn process_with_stuck_keys(broker: &TestBroker, floor: u64) -> Process {
+    let (log, shutdown) = (broker.log().await, CancellationToken::new());
+    let keys = Keys::unfollowed(log.clone(), floor);
+    let (orders, inbox) = mpsc::channel(100);
+    let face = Arc::new(Face { phase: AtomicU8::new(Phase::Opening as u8), writer: RwLock::new(WriterId(0)) });
+    let (member, options) = (MemberId::generate(), AdmissionOptions::default());
+    let lane = lane::run(log.clone(), member, options, keys.clone(), Arc::clone(&face), inbox, shutdown.clone());
+    let task = tokio::spawn(async move {
+        lane.await;
+        Ok(())
+    });
+    let admission = Admission { orders, bytes: Arc::new(Semaphore::new(1_000_000)), keys, log, face };
+    Process { admission, task, shutdown }
+}
+
+impl Process {
+    /// Waits until keyed calls can be answered.
+    pub(super) async fn knows_keys(self) -> Self {
+        until("a ledger has answered", || self.admission.is_ready().is_ok()).await;
+        self
+    }
+
+    /// Stops it as a deployment does, and checks that it ended well.
+    pub(super) async fn stop(self) {
+        self.shutdown.cancel();
+        self.task.await.unwrap().unwrap();
+    }
+
+    pub(super) async fn admit(&self, workspace: WorkspaceId, credits: u64) -> Result<MessageId, Refusal> {
+        self.admission.admit(order(workspace, credits)).await
+    }
+
+    /// A whole call with a key, as the webhook makes it.
+    pub(super) async fn call(&self, workspace: WorkspaceId, key: &str, body: &str) -> Result<MessageId, Refusal> {
+        call(&self.admission, workspace, key, body).await
+    }
+}
+
+pub(super) async fn call(
+    admission: &Admission,
+    workspace: WorkspaceId,
+    key: &str,
+    body: &str,
+) -> Result<MessageId, Refusal> {
+    match admission.key(workspace, key, body.as_bytes()).await? {
+        KeyStep::Replay(message) => Ok(message),
+        KeyStep::Fresh(ticket) => admission.admit(Order { key: Some(ticket), ..order(workspace, 1) }).await,
+    }
+}
+
+/// Waits until something holds; a test that waits in vain fails.
+pub(super) async fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    for _ in 0..1_000 {
+        if holds() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("waited in vain until {what}");
+}
+
+/// An order of a price, for one of a few accounts.
+pub(super) fn order(workspace: WorkspaceId, credits: u64) -> Order {
+    let message = MessageId::generate();
+    let account = AccountId(u128::from(message.0 % 5));
+    let event = MessageAccepted {
+        v: 1,
+        message,
+        workspace,
+        webhook: WebhookId(1),
+        account,
+        credits: Credits(credits),
+        has_text: true,
+        has_file: credits > 1,
+        at: clock::now(),
+        expires_after_ms: 86_400_000,
+        writer: WriterId(0),
+        sealed: Sealed { key_id: KeyId(1), data: "c2VhbGVk".repeat(40) },
+        traceparent: None,
+    };
+    Order { event, part: Partition::of(account, 64), key: None }
+}
+
+/// Appends entries as another program would.
+pub(super) async fn append(log: &EventLog, entries: Vec<Entry>) -> Result<Stored, AppendError> {
+    let options = WriterOptions { role: "test".to_owned(), member: MemberId::generate(), fails_fast: false };
+    let mut writer = Writer::open(log.clone(), options).await.expect("the broker answers");
+    let (pending, answer) = Pending::new(Group::from_iter(entries));
+    writer.commit(&mut VecDeque::from([pending])).await;
+    answer.await.expect("every group is answered")
+}
+
+/// Grants credits from elsewhere.
+pub(super) async fn grant(log: &EventLog, workspace: WorkspaceId, credits: u64) {
+    loop {
+        let head = log.head(Subject::Wallet(workspace)).await.unwrap();
+        let (seq, totals) = head.map_or((0, Totals::default()), |head| {
+            (head.seq, totals_of(&Event::from_line(&head.payload).unwrap()).expect("a wallet event"))
+        });
+        let totals = totals.granting(Credits(credits)).unwrap();
+        let event =
+            CreditsGranted { v: 1, credits: Credits(credits), reason: "test".to_owned(), totals, at: clock::now() };
+        let entry = Entry::new(Subject::Wallet(workspace), &Event::CreditsGranted(event)).guarded(Guard::Own(seq));
+        match append(log, vec![entry]).await {
+            Ok(_) => return,
+            Err(AppendError::GuardLost(_)) => {}
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+pub(super) fn totals_of(event: &Event) -> Option<Totals> {
+    match event {
+        Event::CreditsGranted(event) => Some(event.totals),
+        Event::CreditsDrawn(event) => Some(event.totals),
+        Event::CreditsReturned(event) => Some(event.totals),
+        Event::CreditsRefunded(event) => Some(event.totals),
+        _ => None,
+    }
+}
+
+/// A ledger's answers about positions and keys, from the log. Ends when dropped.
+pub(super) struct TestLedger {
+    tasks: [JoinHandle<()>; 2],
+    state: Arc<Mutex<Folded>>,
+}
+
+#[derive(Default)]
+struct Folded {
+    position: u64,
+    keys: HashMap<String, UsedKey>,
+}
+
+impl Drop for TestLedger {
+    fn drop(&mut self) {
+        self.tasks.iter().for_each(JoinHandle::abort);
+    }
+}
+
+impl TestLedger {
+    pub(super) async fn start(broker: &TestBroker) -> Self {
+        let log = broker.log().await;
+        let mut questions = log.client().subscribe(format!("{PREFIX}.*")).await.unwrap();
+        log.client().flush().await.unwrap();
+        let state = Arc::new(Mutex::new(Folded::default()));
+        let folding = tokio::spawn(fold(log.clone(), Arc::clone(&state)));
+        let (client, folded) = (log.client().clone(), Arc::clone(&state));
+        let answering = tokio::spawn(async move {
+            while let Some(question) = questions.next().await {
+                let answer = answer(&question.subject, &question.payload, &folded);
+                client.publish(question.reply.unwrap(), answer.into()).await.unwrap();
+            }
+        });
+        Self { tasks: [folding, answering], state }
+    }
+
+    /// Goes on answering, but folds nothing more.
+    pub(super) fn freeze(&self) {
+        self.tasks[0].abort();
+    }
+
+    pub(super) fn position(&self) -> u64 {
+        self.state.lock().unwrap().position
+    }
+}
+
+async fn fold(log: EventLog, state: Arc<Mutex<Folded>>) {
+    let mut reader = Reader::new(log, ReaderOptions::whole("test-ledger", 0));
+    loop {
+        let record = reader.next().await.unwrap();
+        let mut state = state.lock().unwrap();
+        for line in lines(&record.payload) {
+            if let Event::KeyUsed(used) = Event::from_line(line).unwrap() {
+                state.keys.insert(used.key, UsedKey { message: used.message, fingerprint: used.fingerprint });
+            }
+        }
+        state.position = record.seq;
+    }
+}
+
+fn answer(subject: &str, payload: &[u8], state: &Mutex<Folded>) -> Vec<u8> {
+    let state = state.lock().unwrap();
+    let as_of_seq = state.position;
+    if subject.ends_with(".position") {
+        return serde_json::to_vec(&Reply::Answer { as_of_seq, answer: () }).unwrap();
+    }
+    let question: Question<AskKey> = serde_json::from_slice(payload).unwrap();
+    let answer = state.keys.get(&question.ask.key).cloned();
+    if as_of_seq < question.at_least {
+        return serde_json::to_vec(&Reply::<()>::Behind { as_of_seq }).unwrap();
+    }
+    serde_json::to_vec(&Reply::Answer { as_of_seq, answer }).unwrap()
+}
+
+/// What a log says about money and keys.
+#[derive(Default)]
+pub(super) struct Audit {
+    /// Every acceptance, how often it stands in the log.
+    pub(super) accepted: BTreeMap<MessageId, usize>,
+    /// Wallets as they are at the end.
+    pub(super) wallets: HashMap<WorkspaceId, (Wallet, Totals)>,
+    /// Every used key.
+    pub(super) keys: HashMap<String, MessageId>,
+    /// Writers that were opened for the ingress, in order, and how each one ended.
+    pub(super) writers: Vec<(WriterId, Option<&'static str>)>,
+    /// Per writer and workspace: drawn and not spent. Zero everywhere, since draws are exact.
+    rests: HashMap<(WriterId, WorkspaceId), u64>,
+}
+
+/// Reads the whole log and checks IN-1 (once), IN-2, WA-1, WA-2 and WA-4 at every event.
+pub(super) async fn audit(log: &EventLog) -> Audit {
+    let last = log.last_sequence().await.unwrap();
+    let mut reader = Reader::new(log.clone(), ReaderOptions::whole("test-audit", 0));
+    let mut audit = Audit::default();
+    for seq in 1..=last {
+        let record = reader.next().await.unwrap();
+        assert_eq!(record.seq, seq);
+        for line in lines(&record.payload) {
+            audit.fold(seq, record.subject.clone().unwrap(), &Event::from_line(line).unwrap());
+        }
+    }
+    let unspent: Vec<_> = audit.rests.iter().filter(|(_, rest)| **rest > 0).collect();
+    assert!(unspent.is_empty(), "draws are exact, but {unspent:?}");
+    for message in audit.keys.values() {
+        assert_eq!(audit.accepted.get(message), Some(&1), "a key's message was accepted once");
+    }
+    audit
+}
+
+impl Audit {
+    fn fold(&mut self, seq: u64, subject: Subject, event: &Event) {
+        if let (Subject::Wallet(workspace), Some(totals)) = (subject, totals_of(event)) {
+            let (before, old) = *self.wallets.entry(workspace).or_insert((Wallet::NEW, Totals::default()));
+            let expected = match event {
+                Event::CreditsGranted(event) => old.granting(event.credits),
+                Event::CreditsDrawn(event) => before.draw(event.credits),
+                Event::CreditsReturned(event) => old.returning(event.credits),
+                Event::CreditsRefunded(event) => old.refunding(event.credits),
+                other => panic!("{} on a wallet", other.name()),
+            };
+            assert_eq!(Some(totals), expected, "WA-4 at {seq}");
+            self.wallets.insert(workspace, (Wallet::at(seq, totals).expect("WA-1"), totals));
+        }
+        match event {
+            Event::CreditsDrawn(event) => {
+                let Subject::Wallet(workspace) = subject else { panic!("a draw on {subject}") };
+                *self.rests.entry((event.writer, workspace)).or_default() += event.credits.0;
+            }
+            Event::MessageAccepted(event) => {
+                *self.accepted.entry(event.message).or_default() += 1;
+                let rest = self.rests.entry((event.writer, event.workspace)).or_default();
+                *rest = rest.checked_sub(event.credits.0).unwrap_or_else(|| panic!("WA-2 at {seq}"));
+            }
+            Event::KeyUsed(event) => {
+                let earlier = self.keys.insert(event.key.clone(), event.message);
+                assert_eq!(earlier, None, "IN-2 at {seq}");
+            }
+            Event::WriterOpened(event) if event.role == "ingress" => self.writers.push((event.writer, None)),
+            Event::WriterFenced(event) => self.ended(event.writer, "fenced"),
+            Event::WriterClosed(_) => {
+                let Subject::Writer(writer) = subject else { panic!("an end on {subject}") };
+                self.ended(writer, "closed");
+            }
+            _ => {}
+        }
+    }
+
+    fn ended(&mut self, id: WriterId, how: &'static str) {
+        if let Some((_, end)) = self.writers.iter_mut().find(|(writer, _)| *writer == id) {
+            *end = Some(how);
+        }
+    }
+
+    pub(super) fn available(&self, workspace: WorkspaceId) -> u64 {
+        self.wallets[&workspace].0.available().0
+    }
+
+    pub(super) fn drawn(&self, workspace: WorkspaceId) -> u64 {
+        self.wallets[&workspace].1.drawn.0
+    }
+}

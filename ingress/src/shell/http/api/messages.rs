@@ -1,0 +1,274 @@
+//! Messages: listed, looked at, cancelled.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use angelia_shared::clock;
+use angelia_shared::event::message::To;
+use angelia_shared::event::{AccountChanged, CancelRequested, Content, Event};
+use angelia_shared::ids::{AccountId, MessageId, Position, WorkspaceId};
+use angelia_shared::log::{Entry, Group};
+use angelia_shared::query::{AccountQueue, AskAccounts, AskMessage, AskMessages, MessageState, MessageView};
+use angelia_shared::subject::{Partition, Subject};
+use angelia_shared::units::{Credits, UnixMillis};
+use axum::body::Body;
+use axum::extract::State;
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use http::{HeaderMap, StatusCode, Uri};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::allowed::{Allowed, Everyone, Owner, missing};
+use super::answer::{self, Answer, List};
+use super::ledger;
+use super::problem::Problem;
+use crate::domain::page::{self, Page};
+use crate::domain::turn;
+use crate::shell::contents;
+use crate::shell::directory_writer::ChangeError;
+use crate::shell::http::{App, Parts};
+
+/// Questions to the ledger at once for one page.
+const ASKED_AT_ONCE: usize = 16;
+/// Messages that one search looks into before it answers with a cursor to go on from.
+const SEARCHED_MAX: usize = 1_000;
+
+#[derive(Serialize)]
+struct View {
+    id: String,
+    state: MessageState,
+    reason: Option<String>,
+    detail: Option<String>,
+    account_id: AccountId,
+    webhook_id: String,
+    /// The recipient as the caller named it; none when its content was erased.
+    to: Option<String>,
+    to_kind: Option<&'static str>,
+    credits: Credits,
+    refunded: Credits,
+    accepted_at: String,
+    parts: Vec<PartShown>,
+    timeline: Vec<EntryShown>,
+    /// Its place in its account's queue, from 1, while it is queued.
+    position: Option<u64>,
+    expected_at: Option<String>,
+    held_by: Option<&'static str>,
+}
+
+#[derive(Serialize)]
+struct PartShown {
+    part: u8,
+    state: MessageState,
+    credits: Credits,
+    provider_id: Option<String>,
+    reason: Option<String>,
+}
+
+#[derive(Serialize)]
+struct EntryShown {
+    at: String,
+    event: String,
+    id: Position,
+    detail: Option<String>,
+}
+
+/// What is needed to say when queued messages leave.
+struct Turns {
+    accounts: HashMap<AccountId, Arc<AccountChanged>>,
+    queues: HashMap<AccountId, AccountQueue>,
+    now: UnixMillis,
+}
+
+impl Turns {
+    async fn of(app: &Parts, workspace: WorkspaceId) -> Self {
+        let queues = ledger::ask_if_there(app, AskAccounts { workspace }).await.unwrap_or_default();
+        let accounts = app.directory.read().accounts_of(workspace).into_iter().map(|a| Arc::clone(&a.state)).collect();
+        Self::new(accounts, queues)
+    }
+
+    fn new(accounts: Vec<Arc<AccountChanged>>, queues: Vec<AccountQueue>) -> Self {
+        Self {
+            accounts: accounts.into_iter().map(|account| (account.id, account)).collect(),
+            queues: queues.into_iter().map(|queue| (queue.account, queue)).collect(),
+            now: clock::now(),
+        }
+    }
+}
+
+fn view(message: MessageView, content: Option<Content>, turns: &Turns) -> View {
+    let account = turns.accounts.get(&message.account);
+    let ahead = message.ahead.filter(|_| message.state == MessageState::Queued);
+    let next = turns.queues.get(&message.account).and_then(|queue| queue.next_send_at);
+    let expected = ahead.zip(account).and_then(|(ahead, account)| turn::expected_at(ahead, account, next, turns.now));
+    let waits = matches!(message.state, MessageState::Queued | MessageState::Sending);
+    let (to, to_kind) = match content.map(|content| content.to) {
+        None => (None, None),
+        Some(To::ChatId(id)) => (Some(id), Some("chat_id")),
+        Some(To::Jid(jid)) => (Some(jid), Some("jid")),
+        Some(To::Phone(phone)) => (Some(phone), Some("phone")),
+        Some(To::ChatName(name)) => (Some(name), Some("chat_name")),
+    };
+    View {
+        id: message.message.public(),
+        state: message.state,
+        reason: message.reason,
+        detail: message.detail,
+        account_id: message.account,
+        webhook_id: message.webhook.to_string(),
+        to,
+        to_kind,
+        credits: message.credits,
+        refunded: message.refunded,
+        accepted_at: message.accepted_at.to_rfc3339(),
+        parts: message
+            .parts
+            .into_iter()
+            .map(|part| PartShown {
+                part: part.part,
+                state: part.state,
+                credits: part.credits,
+                provider_id: part.provider_id,
+                reason: part.reason,
+            })
+            .collect(),
+        timeline: message
+            .timeline
+            .into_iter()
+            .map(|entry| EntryShown {
+                at: entry.at.to_rfc3339(),
+                event: entry.event,
+                id: entry.position,
+                detail: entry.detail,
+            })
+            .collect(),
+        position: ahead.map(|ahead| ahead.saturating_add(1)),
+        expected_at: expected.map(UnixMillis::to_rfc3339),
+        held_by: waits.then(|| turn::held_by(account.map(|account| &**account), turns.now)).flatten(),
+    }
+}
+
+/// `GET …/messages?state&account&q`, newest first. `q` is a message's id, or a part of a recipient.
+pub(super) async fn list(State(app): State<App>, allowed: Allowed<Everyone>, uri: Uri) -> Answer {
+    let mut query = answer::query(&uri)?;
+    let page: Page<Position> = Page::take(&mut query)?;
+    let state = query.parsed("state", "a state of a message", |text| serde_json::from_value(Value::from(text)).ok())?;
+    let account: Option<AccountId> = query.parsed("account", "an account's id", |text| text.parse().ok())?;
+    let text = query.text("q", 255)?;
+    query.finish()?;
+    let workspace = allowed.id();
+    let by_id: Option<MessageId> = text.as_deref().and_then(|text| text.trim().parse().ok());
+    let (found, next) = match (by_id, text) {
+        (Some(message), _) => {
+            let (found, _) = ledger::ask(&app, AskMessage { workspace, message }).await?;
+            let fits = |found: &MessageView| {
+                state.is_none_or(|state| found.state == state) && account.is_none_or(|account| found.account == account)
+            };
+            (with_content(&app, workspace, found.into_iter().filter(fits).collect()).await?, None)
+        }
+        (None, text) => search(&app, workspace, Filter { state, account, text }, &page).await?,
+    };
+    let turns = Turns::of(&app, workspace).await;
+    let items = found.into_iter().map(|(message, content)| view(message, content, &turns)).collect();
+    answer::ok(&List { items, next_cursor: next.map(page::cursor) })
+}
+
+struct Filter {
+    state: Option<MessageState>,
+    account: Option<AccountId>,
+    text: Option<String>,
+}
+
+type Opened = (MessageView, Option<Content>);
+
+/// One page of messages whose recipient contains the text. Recipients are sealed, so each message has to be opened; a
+/// search that finds little stops after some and says where to go on.
+async fn search(
+    app: &Parts,
+    workspace: WorkspaceId,
+    filter: Filter,
+    page: &Page<Position>,
+) -> Result<(Vec<Opened>, Option<Position>), Problem> {
+    let Filter { state, account, text } = filter;
+    let text = text.map(|text| text.to_lowercase());
+    let (mut found, mut before, mut searched) = (Vec::new(), page.after, 0);
+    loop {
+        let limit = page.limit - found.len();
+        let ask =
+            AskMessages { workspace, state, account, before, limit: u32::try_from(limit + 1).unwrap_or(u32::MAX) };
+        let (mut messages, _) = ledger::ask(app, ask).await?;
+        let more = messages.len() > limit;
+        messages.truncate(limit);
+        searched += messages.len();
+        before = messages.last().map(|message| message.accepted).or(before);
+        let opened = with_content(app, workspace, messages).await?;
+        found.extend(opened.into_iter().filter(|(_, content)| names(content.as_ref(), text.as_deref())));
+        if !more || found.len() == page.limit || searched >= SEARCHED_MAX {
+            return Ok((found, before.filter(|_| more)));
+        }
+    }
+}
+
+fn names(content: Option<&Content>, text: Option<&str>) -> bool {
+    let Some(text) = text else { return true };
+    let Some(content) = content else { return false };
+    let (To::ChatId(to) | To::Jid(to) | To::Phone(to) | To::ChatName(to)) = &content.to;
+    to.to_lowercase().contains(text) || content.address.to_lowercase().contains(text)
+}
+
+/// Opens each message's content. A list of the ledger's may leave it out; then it is asked for one by one.
+async fn with_content(app: &Parts, workspace: WorkspaceId, messages: Vec<MessageView>) -> Result<Vec<Opened>, Problem> {
+    let opened = stream::iter(messages).map(async |message| {
+        let mut message = message;
+        if message.sealed.is_none() {
+            let ask = AskMessage { workspace, message: message.message };
+            let (whole, _) = angelia_shared::query::ask(app.log.client(), ask, 0).await?;
+            message = whole.unwrap_or(message);
+        }
+        let content = match &message.sealed {
+            Some(sealed) => contents::open(&app.vault, message.message, sealed).await?,
+            None => None,
+        };
+        Ok::<_, Problem>((message, content))
+    });
+    opened.buffered(ASKED_AT_ONCE).try_collect().await
+}
+
+async fn one(app: &Parts, workspace: WorkspaceId, text: &str) -> Result<MessageView, Problem> {
+    let message: MessageId = text.parse().map_err(|_| missing("message"))?;
+    let (found, _) = ledger::ask(app, AskMessage { workspace, message }).await?;
+    found.ok_or_else(|| missing("message"))
+}
+
+async fn shown(app: &Parts, workspace: WorkspaceId, message: MessageView, status: StatusCode) -> Answer {
+    let mut opened = with_content(app, workspace, vec![message]).await?;
+    let turns = Turns::of(app, workspace).await;
+    let (message, content) = opened.pop().ok_or_else(|| missing("message"))?;
+    Ok(answer::json(status, &view(message, content, &turns)))
+}
+
+/// `GET …/messages/{id}`, the id with or without `wa_backend:`.
+pub(super) async fn show(State(app): State<App>, allowed: Allowed<Everyone>) -> Answer {
+    let message = one(&app, allowed.id(), allowed.segment("m")).await?;
+    shown(&app, allowed.id(), message, StatusCode::OK).await
+}
+
+/// `POST …/messages/{id}/cancel`: asks; the dispatcher answers, and may have begun to send.
+pub(super) async fn cancel(State(app): State<App>, allowed: Allowed<Owner>, headers: HeaderMap, body: Body) -> Answer {
+    answer::no_input(&app, &headers, body).await?;
+    let message = one(&app, allowed.id(), allowed.segment("m")).await?;
+    if message.state != MessageState::Queued {
+        return Err(Problem::conflict("only queued messages can be cancelled"));
+    }
+    let request = CancelRequested {
+        v: 1,
+        message: message.message,
+        workspace: allowed.id(),
+        account: message.account,
+        at: clock::now(),
+    };
+    let part = Partition::of(message.account, app.log.partitions());
+    let entry = Entry::new(Subject::Cancel(part), &Event::CancelRequested(request));
+    // A request that was never stored may be made again by the caller: two of them cancel no more than one.
+    app.api_log.append(Group::one(entry)).await.map_err(ChangeError::from)?;
+    shown(&app, allowed.id(), message, StatusCode::ACCEPTED).await
+}

@@ -1,0 +1,24 @@
+//! The ingress over real HTTP, with a real broker, and a small ledger and dispatcher of the tests' own.
+
+#[path = "http/api.rs"]
+mod api;
+#[path = "http/callbacks.rs"]
+mod callbacks;
+#[path = "http/chats.rs"]
+mod chats;
+#[path = "http/health.rs"]
+mod health;
+#[path = "http/idempotency.rs"]
+mod idempotency;
+#[path = "http/ledger.rs"]
+mod ledger;
+#[path = "http/reads.rs"]
+mod reads;
+#[path = "http/roles.rs"]
+mod roles;
+#[path = "http/support.rs"]
+mod support;
+#[path = "http/transfer.rs"]
+mod transfer;
+#[path = "http/webhook.rs"]
+mod webhook;
