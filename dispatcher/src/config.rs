@@ -1,0 +1,45 @@
+//! What the dispatcher can be told.
+
+use angelia_shared::config::{ConfigError, Source};
+
+angelia_shared::settings! {
+    /// The dispatcher's settings.
+    pub struct Config {
+        /// Whether attachments may come from 127.0.0.0/8 and ::1. For tests and demonstrations on one machine; `/readyz`
+        /// shows it.
+        pub attachments_allow_loopback: bool = "false",
+        /// How many attachments are downloaded at once, 1 to 256. Each holds up to 2 MiB of memory.
+        pub attachments_at_once: usize = "16",
+    }
+}
+
+impl Config {
+    /// Reads and checks the settings.
+    ///
+    /// # Errors
+    /// The first setting that cannot be used.
+    pub fn read(source: &Source) -> Result<Self, ConfigError> {
+        let config = Self::load(source)?;
+        if !(1..=256).contains(&config.attachments_at_once) {
+            let what = format!("expected 1 to 256, found {}", config.attachments_at_once);
+            return Err(ConfigError::Value { name: "attachments_at_once".to_owned(), what });
+        }
+        Ok(config)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn loopback_attachments_are_off_by_default() {
+        assert!(!Config::read(&Source::default()).unwrap().attachments_allow_loopback);
+    }
+
+    #[test]
+    fn no_downloads_at_all_is_refused() {
+        let source = Source::from_flags([("attachments_at_once", "0".to_owned())]);
+        assert!(matches!(Config::read(&source), Err(ConfigError::Value { name, .. }) if name == "attachments_at_once"));
+    }
+}

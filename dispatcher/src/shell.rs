@@ -1,0 +1,46 @@
+//! The dispatcher at work: claims, reads, writes, calls. Few decisions are made here.
+//!
+//! Read in this order: [`run`] (the process), [`takeover`] (how a partition is claimed and recovered), [`partition`] (the
+//! task that owns one), [`prepare`] (content and files), [`call`] (from a durable start to a durable end).
+
+mod accounts;
+mod call;
+mod changes;
+mod health;
+mod kept;
+mod partition;
+mod prepare;
+mod records;
+pub(crate) mod run;
+mod takeover;
+mod tasks;
+
+use std::sync::Arc;
+
+use angelia_shared::clock::SteadyClock;
+use angelia_shared::directory::DirectoryView;
+use angelia_shared::ids::MemberId;
+use angelia_shared::log::{Appender, EventLog};
+use angelia_shared::vault::Vault;
+use tokio::sync::Semaphore;
+
+use crate::attachments::Fetcher;
+use crate::transport::cloud::CloudClient;
+
+/// What every task of the dispatcher shares.
+pub(crate) struct Context {
+    pub(crate) log: EventLog,
+    pub(crate) appender: Appender,
+    pub(crate) directory: DirectoryView,
+    pub(crate) changes: Arc<changes::Changes>,
+    pub(crate) vault: Arc<Vault>,
+    pub(crate) cloud: CloudClient,
+    pub(crate) fetcher: Fetcher,
+    /// Bounds the downloads at once, and with them the memory they hold.
+    pub(crate) downloads: Semaphore,
+    /// Bounds the acceptances that are read again at once: after a start every account asks for its own.
+    pub(crate) reads: Semaphore,
+    pub(crate) tasks: Arc<tasks::Tasks>,
+    pub(crate) member: MemberId,
+    pub(crate) clock: SteadyClock,
+}

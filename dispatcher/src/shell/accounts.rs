@@ -1,0 +1,187 @@
+//! Accounts as the directory has them: whether they may send, and by which transport.
+
+use std::time::Duration;
+
+use angelia_shared::event::directory::{AccountState, TransportSettings};
+use angelia_shared::event::{AccountChanged, Event};
+use angelia_shared::ids::AccountId;
+use angelia_shared::log::{AppendError, Entry, Group, Guard};
+use angelia_shared::subject::{DirectoryKind, Subject};
+use angelia_shared::units::UnixMillis;
+use angelia_shared::vault::secret_owner;
+use tracing::{error, warn};
+
+use super::Context;
+use crate::domain::account::{Hold, PAUSE_MS, Settings};
+use crate::transport::HeldState;
+use crate::transport::cloud::{CAPABILITIES, CloudAccess, CloudTransport};
+
+/// Pause before a hold is handed in again that was certainly not stored.
+const AGAIN: Duration = Duration::from_millis(50);
+
+/// What the rules need to know of an account.
+pub(super) fn settings(account: Option<&AccountChanged>, now: UnixMillis) -> Settings {
+    let Some(account) = account else {
+        // Its acceptance is in the log, its account is not in the directory yet: wait for it.
+        let hold = Hold { reason: "not_in_directory", since: now, until: None };
+        return Settings { gap_ms: (1_500, 2_500), hold: Some(hold), idempotent: false };
+    };
+    let hold = |reason, until| Some(Hold { reason, since: account.state_since, until });
+    let hold = match account.state {
+        _ if account.removed => hold("removed", None),
+        AccountState::Connected => None,
+        AccountState::Disconnected => hold("disconnected", None),
+        AccountState::Paused { until } => hold("paused", until),
+        AccountState::Blocked => hold("blocked", None),
+    };
+    let idempotent = match account.transport {
+        TransportSettings::Cloud(_) => CAPABILITIES.client_chosen_id,
+    };
+    Settings { gap_ms: account.pace.gap_ms, hold, idempotent }
+}
+
+/// Opens an account's transport. The error is a sentence for its owner.
+pub(super) fn transport(context: &Context, account: &AccountChanged) -> Result<CloudTransport, String> {
+    let TransportSettings::Cloud(cloud) = &account.transport;
+    let owner = secret_owner(account.id.0, "access_token");
+    let token = context.vault.master().open_text(&owner, &cloud.access_token);
+    let token = token.map_err(|_| "the account's access token does not open with this master key".to_owned())?;
+    let access = CloudAccess::new(&cloud.base_url, &cloud.version, &cloud.phone_number_id, &token)
+        .map_err(|refusal| format!("the account's {} cannot be used", refusal.field()))?;
+    Ok(context.cloud.account(access))
+}
+
+/// The provider's word on an account.
+pub(super) struct Held {
+    /// What becomes of the account.
+    pub(super) state: HeldState,
+    /// The provider's words.
+    pub(super) detail: String,
+    /// Sequence of the account's settings under which the provider was asked.
+    pub(super) settings_seq: u64,
+}
+
+/// Whether the account is still as it was when the provider was asked. If it is not, its word says nothing of it now.
+pub(super) fn is_current(context: &Context, id: AccountId, settings_seq: u64) -> bool {
+    context.directory.read().any_account(id).is_some_and(|known| known.seq == settings_seq)
+}
+
+/// Tells the directory that the provider holds the account, so that its owner sees the reason. Other changes win over
+/// this one; the next attempt would find out again.
+pub(super) async fn hold(context: &Context, id: AccountId, held: Held) {
+    let Some(known) = context.directory.read().any_account(id).cloned() else { return };
+    let Some(state) = held_state(&known.state, held.state, context.clock.now()) else { return };
+    if known.seq != held.settings_seq {
+        return;
+    }
+    let mut account = (*known.state).clone();
+    account.state = state;
+    account.state_since = context.clock.now();
+    account.state_reason = Some(held.detail);
+    warn!(account.id = %id, state = held.state.code(), "the provider holds an account");
+    let subject = Subject::Directory(account.workspace, DirectoryKind::Account, id.0);
+    let event = Event::AccountChanged(Box::new(account));
+    loop {
+        let entry = Entry::new(subject, &event).guarded(Guard::Own(known.seq));
+        match context.appender.append(Group::one(entry)).await {
+            Ok(_) | Err(AppendError::GuardLost(_)) => return,
+            Err(AppendError::NeverStored | AppendError::Unavailable | AppendError::Full) => {
+                tokio::time::sleep(AGAIN).await
+            }
+            Err(failure @ (AppendError::TooLarge | AppendError::Closed)) => {
+                error!(account.id = %id, error = %failure, "an account's hold is not in the directory");
+                return;
+            }
+        }
+    }
+}
+
+/// The state that the provider's word puts an account in, unless its owner has already stopped it more firmly.
+fn held_state(account: &AccountChanged, held: HeldState, now: UnixMillis) -> Option<AccountState> {
+    let blocks = held == HeldState::Blocked;
+    match account.state {
+        _ if account.removed => None,
+        AccountState::Connected if blocks => Some(AccountState::Blocked),
+        AccountState::Connected => Some(AccountState::Paused { until: Some(now.plus_ms(PAUSE_MS)) }),
+        AccountState::Paused { .. } if blocks => Some(AccountState::Blocked),
+        // A pause of the provider's that is over and comes again.
+        AccountState::Paused { until: Some(until) } if until <= now => {
+            Some(AccountState::Paused { until: Some(now.plus_ms(PAUSE_MS)) })
+        }
+        AccountState::Paused { .. } | AccountState::Disconnected | AccountState::Blocked => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use angelia_shared::event::directory::{CloudSettings, Pace};
+    use angelia_shared::ids::WorkspaceId;
+    use angelia_shared::vault::MasterKey;
+
+    use super::*;
+
+    const NOW: UnixMillis = UnixMillis(10_000);
+
+    fn account(state: AccountState) -> AccountChanged {
+        let secret = || MasterKey::from_hex(&"00".repeat(32)).unwrap().seal(b"", b"");
+        let cloud = CloudSettings {
+            phone_number_id: "1".to_owned(),
+            base_url: "http://127.0.0.1:1".to_owned(),
+            version: "v26.0".to_owned(),
+            access_token: secret(),
+            app_secret: secret(),
+            verify_token: secret(),
+        };
+        AccountChanged {
+            v: 1,
+            id: AccountId(1),
+            workspace: WorkspaceId(1),
+            phone: "+15105566777".to_owned(),
+            transport: TransportSettings::Cloud(cloud),
+            state,
+            state_reason: None,
+            state_since: UnixMillis(0),
+            connected_at: None,
+            pace: Pace::default(),
+            created_at: UnixMillis(0),
+            removed: false,
+        }
+    }
+
+    #[test]
+    fn the_provider_stops_an_account_that_sends() {
+        let paused = Some(AccountState::Paused { until: Some(NOW.plus_ms(PAUSE_MS)) });
+        let over = AccountState::Paused { until: Some(NOW) };
+        assert_eq!(held_state(&account(AccountState::Connected), HeldState::Blocked, NOW), Some(AccountState::Blocked));
+        assert_eq!(held_state(&account(AccountState::Connected), HeldState::Paused, NOW), paused);
+        assert_eq!(held_state(&account(over), HeldState::Paused, NOW), paused);
+        assert_eq!(held_state(&account(over), HeldState::Blocked, NOW), Some(AccountState::Blocked));
+    }
+
+    #[test]
+    fn the_provider_loosens_nothing_that_the_owner_has_stopped() {
+        let for_good = AccountState::Paused { until: None };
+        for state in [AccountState::Disconnected, AccountState::Blocked, for_good] {
+            assert_eq!(held_state(&account(state), HeldState::Paused, NOW), None, "{state:?}");
+        }
+        assert_eq!(held_state(&account(AccountState::Disconnected), HeldState::Blocked, NOW), None);
+        let removed = AccountChanged { removed: true, ..account(AccountState::Connected) };
+        assert_eq!(held_state(&removed, HeldState::Blocked, NOW), None);
+    }
+
+    #[test]
+    fn an_account_that_the_directory_does_not_know_is_held() {
+        assert_eq!(settings(None, NOW).hold.map(|hold| hold.reason), Some("not_in_directory"));
+    }
+
+    #[test]
+    fn only_a_connected_account_is_not_held() {
+        let reason = |state| settings(Some(&account(state)), NOW).hold.map(|hold| hold.reason);
+        assert_eq!(reason(AccountState::Connected), None);
+        assert_eq!(reason(AccountState::Disconnected), Some("disconnected"));
+        assert_eq!(reason(AccountState::Paused { until: None }), Some("paused"));
+        assert_eq!(reason(AccountState::Blocked), Some("blocked"));
+        let removed = AccountChanged { removed: true, ..account(AccountState::Connected) };
+        assert_eq!(settings(Some(&removed), NOW).hold.map(|hold| hold.reason), Some("removed"));
+    }
+}

@@ -1,0 +1,246 @@
+//! From a durable start to a durable end: store the event, make the call, report what came of it.
+//!
+//! The order is the contract: `AttemptStarted` is in the log before the transport is called, and the call begins only
+//! within [`START_WITHIN`] of handing it in. What remains is a pause of the whole machine between that check and the
+//! system call; nothing on this side can close it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use angelia_shared::clock;
+use angelia_shared::event::attempt::AttemptOutcome;
+use angelia_shared::event::{AttemptEnded, Event, Receipt};
+use angelia_shared::ids::{AccountId, MessageId, WorkspaceId};
+use angelia_shared::log::{AppendError, Entry, Group, Guard};
+use angelia_shared::subject::{Partition as Part, Subject};
+use angelia_shared::units::UnixMillis;
+use tokio::sync::mpsc;
+use tracing::{error, warn};
+
+use super::prepare::Outgoing;
+use super::{Context, accounts};
+use crate::domain::account::{CallResult, Write};
+use crate::metrics as names;
+use crate::transport::{HeldState, Outcome, Transport};
+
+/// How long after handing in its start a call may begin: an owner that was paused for longer may have been replaced.
+const START_WITHIN: Duration = Duration::from_secs(1);
+/// Pause before an event is handed in again that was certainly not stored.
+const AGAIN: Duration = Duration::from_millis(50);
+
+/// What a task tells the partition that started it.
+pub(super) enum Done {
+    /// The account's event is in the log.
+    Stored { account: AccountId, answers_cancel: Option<u64> },
+    /// The call has ended.
+    Called(Called),
+    /// The content was looked at.
+    Prepared { account: AccountId, message: MessageId, prepared: super::prepare::Prepared },
+    /// Another process holds the partition now.
+    ClaimLost,
+}
+
+/// What came of a call.
+pub(super) struct Called {
+    pub(super) under: Under,
+    pub(super) message: MessageId,
+    pub(super) part: u8,
+    pub(super) result: CallResult,
+    /// When it ended, rounded up: the gap after it must not be short of what the clock leaves out.
+    pub(super) at: UnixMillis,
+    /// Sequence of the account's settings under which the provider was asked.
+    pub(super) settings_seq: u64,
+}
+
+/// Whose event it is and under which claim.
+#[derive(Clone, Copy)]
+pub(super) struct Under {
+    pub(super) part: Part,
+    pub(super) claim: u64,
+    pub(super) workspace: WorkspaceId,
+    pub(super) account: AccountId,
+}
+
+/// Stores an account's event and, when it starts an attempt, makes the call. Reports to `done`; when nobody listens any
+/// more, a result that must not be lost becomes a receipt.
+pub(super) async fn write(
+    context: Arc<Context>,
+    under: Under,
+    write: Write,
+    outgoing: Option<Arc<Outgoing>>,
+    done: mpsc::Sender<Done>,
+) {
+    let handed_in = clock::uptime();
+    if !store(&context, under, &write.event).await {
+        if let Event::AttemptEnded(ended) = &write.event {
+            report_fenced(&context, under, ended.message, ended.part, &ended.outcome, ended.at).await;
+        }
+        // A partition that has gone knows already.
+        let _gone = done.send(Done::ClaimLost).await;
+        return;
+    }
+    count(&write.event);
+    let stored = Done::Stored { account: under.account, answers_cancel: write.answers_cancel };
+    let listens = done.send(stored).await.is_ok();
+    let Some((message, part)) = write.call else { return };
+    let in_time = listens && clock::uptime().saturating_sub(handed_in) < START_WITHIN;
+    let (result, settings_seq) = if in_time {
+        measure_lateness(&context, &write.event);
+        call(&context, under.account, outgoing.as_deref(), message, part).await
+    } else {
+        (CallResult::NotStarted, 0)
+    };
+    let at = context.clock.now().plus_ms(1);
+    let called = Called { under, message, part, result, at, settings_seq };
+    if let Err(mpsc::error::SendError(Done::Called(called))) = done.send(Done::Called(called)).await {
+        report_unheard(&context, called).await;
+    }
+}
+
+/// Reports a call whose partition was lost before it could write the end down.
+pub(super) async fn report_unheard(context: &Context, called: Called) {
+    let Called { under, message, part, result, at, settings_seq: _ } = called;
+    report_fenced(context, under, message, part, &outcome(result), at).await;
+}
+
+/// Stores an event under the claim's guard. False when the claim was lost or the writer has stopped.
+async fn store(context: &Context, under: Under, event: &Event) -> bool {
+    let subject = Subject::Attempt(under.part, under.workspace, under.account);
+    let guard = Guard::Other(Subject::PartitionClaim(under.part), under.claim);
+    loop {
+        let group = Group::one(Entry::new(subject, event).guarded(guard));
+        match context.appender.append(group).await {
+            Ok(_) => return true,
+            Err(AppendError::GuardLost(_) | AppendError::Closed) => return false,
+            Err(AppendError::TooLarge) => {
+                // Thousands of cancelled messages in the middle of one queue would be needed for this.
+                error!(account.id = %under.account, "an account's event is too large to be stored");
+                return false;
+            }
+            Err(AppendError::NeverStored | AppendError::Unavailable | AppendError::Full) => {
+                tokio::time::sleep(AGAIN).await
+            }
+        }
+    }
+}
+
+/// Makes the call under the account's settings of this moment: since the message was prepared its owner may have mended
+/// them. Returns their sequence, too.
+async fn call(
+    context: &Context,
+    account: AccountId,
+    outgoing: Option<&Outgoing>,
+    message: MessageId,
+    part: u8,
+) -> (CallResult, u64) {
+    let Some(known) = context.directory.read().any_account(account).cloned() else {
+        return (CallResult::NotStarted, 0);
+    };
+    let ready = outgoing.and_then(|outgoing| Some((&outgoing.to, outgoing.parts.get(usize::from(part))?.as_ref()?)));
+    let Some((to, content)) = ready else {
+        error!(message.id = %message, part, "a part without contents was to be sent");
+        return (CallResult::NotStarted, known.seq);
+    };
+    let transport = match accounts::transport(context, &known.state) {
+        Ok(transport) => transport,
+        Err(detail) => return (CallResult::Held { state: HeldState::Blocked, detail }, known.seq),
+    };
+    let tracker = format!("{message}.{part}");
+    let began = clock::monotonic();
+    let outcome = transport.send(to, content, &tracker).await;
+    metrics::histogram!(names::CALL_SECONDS).record(began.elapsed().as_secs_f64());
+    (result(outcome), known.seq)
+}
+
+fn result(outcome: Outcome) -> CallResult {
+    match outcome {
+        Outcome::Sent { provider_id, .. } => CallResult::Sent { provider_id },
+        Outcome::Failed { reason, detail } => CallResult::Failed { reason, detail },
+        Outcome::PutOff { scope, retry_after, detail, .. } => {
+            let asked_ms = retry_after.map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX));
+            CallResult::PutOff { scope, asked_ms, detail }
+        }
+        Outcome::AccountHeld { state, detail, .. } => CallResult::Held { state, detail },
+        Outcome::Unknown { detail } => CallResult::Unknown { detail },
+    }
+}
+
+/// An owner that was fenced during a call cannot end its attempt: what is final it writes as a receipt, put-off and
+/// not-started results it drops; the message is unknown then, and its deadline settles it.
+async fn report_fenced(
+    context: &Context,
+    under: Under,
+    message: MessageId,
+    part: u8,
+    outcome: &AttemptOutcome,
+    at: UnixMillis,
+) {
+    let receipt = |provider_id: Option<&String>, failure: Option<(&String, &String)>| Receipt {
+        v: 1,
+        message,
+        workspace: under.workspace,
+        account: under.account,
+        part,
+        at,
+        received_at: at,
+        provider_id: provider_id.cloned(),
+        reason: failure.map(|(reason, _)| reason.clone()),
+        detail: failure.map(|(_, detail)| detail.clone()),
+    };
+    let event = match outcome {
+        AttemptOutcome::Sent { provider_id } => Event::MessageSent(receipt(Some(provider_id), None)),
+        AttemptOutcome::Failed { reason, detail } => Event::MessageFailed(receipt(None, Some((reason, detail)))),
+        AttemptOutcome::Deferred { .. } | AttemptOutcome::Unknown { .. } | AttemptOutcome::NotStarted => return,
+    };
+    warn!(message.id = %message, "a call ended after its partition was lost; its result becomes a receipt");
+    for _ in 0..100 {
+        let group = Group::one(Entry::new(Subject::Receipt(under.part), &event));
+        match context.appender.append(group).await {
+            Ok(_) | Err(AppendError::Closed) => return,
+            Err(_) => tokio::time::sleep(AGAIN).await,
+        }
+    }
+}
+
+/// The outcome of a result whose account's rules are gone. A failed provider try may be tried again by the new owner.
+fn outcome(result: CallResult) -> AttemptOutcome {
+    match result {
+        CallResult::Sent { provider_id } => AttemptOutcome::Sent { provider_id },
+        CallResult::Failed { reason, detail } => AttemptOutcome::Failed { reason: reason.code().to_owned(), detail },
+        CallResult::PutOff { detail, .. } | CallResult::Held { detail, .. } | CallResult::Unknown { detail } => {
+            AttemptOutcome::Unknown { detail }
+        }
+        CallResult::NotStarted => AttemptOutcome::NotStarted,
+    }
+}
+
+/// How long after its planned time a call begins.
+fn measure_lateness(context: &Context, event: &Event) {
+    if let Event::AttemptStarted(started) = event {
+        let late_ms = context.clock.now().ms_since(started.at);
+        metrics::histogram!(names::SEND_LATENESS_SECONDS).record(late_ms as f64 / 1_000.0);
+    }
+}
+
+fn count(event: &Event) {
+    match event {
+        Event::AttemptStarted(_) => metrics::counter!(names::ATTEMPTS_STARTED).increment(1),
+        Event::AttemptEnded(ended) => {
+            metrics::counter!(names::ATTEMPTS_ENDED, "outcome" => outcome_name(ended)).increment(1);
+        }
+        Event::PartRefused(_) => metrics::counter!(names::PARTS_REFUSED).increment(1),
+        Event::MessageExpired(_) => metrics::counter!(names::MESSAGES_EXPIRED).increment(1),
+        Event::MessageCancelled(_) => metrics::counter!(names::MESSAGES_CANCELLED).increment(1),
+        _ => {}
+    }
+}
+
+fn outcome_name(ended: &AttemptEnded) -> &'static str {
+    match ended.outcome {
+        AttemptOutcome::Sent { .. } => "sent",
+        AttemptOutcome::Deferred { .. } => "deferred",
+        AttemptOutcome::Failed { .. } => "failed",
+        AttemptOutcome::Unknown { .. } => "unknown",
+        AttemptOutcome::NotStarted => "not_started",
+    }
+}

@@ -1,0 +1,64 @@
+//! Answers who asks whether a dispatcher is at work: `angelia.dispatcher.health`, over core NATS.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
+
+use super::Context;
+
+/// The subject; every dispatcher answers it in one queue group.
+pub(super) const SUBJECT: &str = "angelia.dispatcher.health";
+/// Pause before a subscription is made again.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// How many of the partitions may send.
+#[derive(Default)]
+pub(super) struct Health {
+    pub(super) caught_up: AtomicUsize,
+}
+
+/// Answers until shutdown. No answer means not ready.
+pub(super) async fn answer(
+    context: Arc<Context>,
+    health: Arc<Health>,
+    allow_loopback: bool,
+    shutdown: CancellationToken,
+) {
+    let answering = async {
+        loop {
+            answer_while_subscribed(&context, &health, allow_loopback).await;
+            tokio::time::sleep(AGAIN).await;
+        }
+    };
+    shutdown.run_until_cancelled(answering).await;
+}
+
+async fn answer_while_subscribed(context: &Context, health: &Health, allow_loopback: bool) {
+    let client = context.log.client();
+    let mut questions = match client.queue_subscribe(SUBJECT, "dispatchers".to_owned()).await {
+        Ok(questions) => questions,
+        Err(error) => {
+            warn!(error = %error, "nobody can ask whether this dispatcher is at work");
+            return;
+        }
+    };
+    let partitions = usize::from(context.log.partitions());
+    while let Some(question) = questions.next().await {
+        let caught_up = health.caught_up.load(Ordering::Relaxed);
+        let answer = json!({
+            "ready": caught_up == partitions,
+            "partitions": partitions,
+            "partitions_caught_up": caught_up,
+            "attachments_allow_loopback": allow_loopback,
+        });
+        if let Some(reply) = question.reply {
+            // An asker that went away asks again.
+            let _lost = client.publish(reply, answer.to_string().into()).await;
+        }
+    }
+}

@@ -1,0 +1,332 @@
+//! The task that owns one partition under one claim.
+//!
+//! It alone holds the partition's rules. What takes time (storing, calling, fetching) runs in tasks of its own that report
+//! back through a queue, so one slow provider or file holds up nobody else.
+//!
+//! Not here: how it ends (see [`ending`]).
+
+mod ending;
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use angelia_shared::ids::{AccountId, MessageId};
+use angelia_shared::log::{ReadError, Reader, Record};
+use angelia_shared::subject::{Partition as Part, Subject};
+use angelia_shared::units::UnixMillis;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tracing::error;
+
+use super::accounts::{self, Held};
+use super::call::{self, Called, Done, Under};
+use super::kept::Kept;
+use super::prepare::{self, Order, Outgoing, Prepared, Tries};
+use super::takeover::Claimed;
+use super::{Context, records};
+use crate::domain::account::{CallResult, Decision, Preparation, Write};
+use crate::domain::partition::Partition;
+use crate::metrics as names;
+use crate::transport::PutOffScope;
+
+/// Records that may wait between the reader and the rules; then reading pauses. At most 1 MiB a partition.
+const READ_AHEAD: usize = 64;
+/// Reports of tasks that may wait. Each account has at most three tasks.
+const REPORTS: usize = 1_024;
+/// Only the first few of a queue are kept in memory.
+const KEPT_PER_ACCOUNT: usize = 2;
+/// Pause before a message is prepared again whose account is held, or not known yet.
+const PREPARE_AGAIN_MS: u64 = 1_000;
+/// Unknown messages are forgotten after this; their deadline settled them long before.
+const FORGET_UNKNOWN_MS: u64 = 7 * 24 * 3_600_000;
+/// How often that is looked at.
+const FORGET_EVERY: Duration = Duration::from_secs(600);
+
+/// Why a partition's task has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ended {
+    /// It was released, or given up after the shutdown signal.
+    Shutdown,
+    /// Another process claimed the partition.
+    ClaimLost,
+    /// The log could not be read on.
+    ReaderStopped,
+}
+
+/// One owned partition.
+pub(super) struct Owned {
+    context: Arc<Context>,
+    part: Part,
+    rules: Partition,
+    records: mpsc::Receiver<Result<Record, ReadError>>,
+    reading: JoinHandle<()>,
+    reports: mpsc::Receiver<Done>,
+    report: mpsc::Sender<Done>,
+    kept: Kept,
+    /// What was asked for or is at hand, for each account with messages.
+    next: HashMap<AccountId, Next>,
+    /// Writes and calls under way.
+    running: usize,
+    /// Signalled when nobody waits for preparations any more.
+    over: CancellationToken,
+    _ends: DropGuard,
+}
+
+/// The message that is next on its account, as far as it is prepared.
+struct Next {
+    message: MessageId,
+    tries: Tries,
+    outgoing: Option<Arc<Outgoing>>,
+}
+
+impl Owned {
+    pub(super) fn new(context: Arc<Context>, part: Part, claimed: Claimed) -> Self {
+        let (send, records) = mpsc::channel(READ_AHEAD);
+        let reading = context.tasks.start("reading a partition", read_ahead(claimed.reader, send));
+        let (report, reports) = mpsc::channel(REPORTS);
+        let over = CancellationToken::new();
+        Self {
+            context,
+            part,
+            rules: claimed.partition,
+            records,
+            reading,
+            reports,
+            report,
+            kept: Kept::default(),
+            next: HashMap::new(),
+            running: 0,
+            _ends: over.clone().drop_guard(),
+            over,
+        }
+    }
+
+    /// Runs until shutdown or until the claim is lost. `caught_up` is called once, when sending may begin.
+    pub(super) async fn run(mut self, shutdown: CancellationToken, caught_up: impl FnOnce()) -> Ended {
+        let mut caught_up = Some(caught_up);
+        let context = Arc::clone(&self.context);
+        let mut forget = tokio::time::interval(FORGET_EVERY);
+        let ended = loop {
+            let due = self.sleep_until_due();
+            // Not in a fixed order: while a long backlog is read there is always one more record, and reports, holds and
+            // the shutdown signal must get their turn.
+            tokio::select! {
+                () = shutdown.cancelled() => break Ended::Shutdown,
+                Some(done) = self.reports.recv() => {
+                    if self.take(done) {
+                        break Ended::ClaimLost;
+                    }
+                }
+                record = self.records.recv() => match record {
+                    Some(Ok(record)) => match self.read(&record) {
+                        Read::Record => {}
+                        Read::OwnClaim => {
+                            self.rules.caught_up(self.context.clock.now());
+                            if let Some(tell) = caught_up.take() {
+                                tell();
+                            }
+                        }
+                        Read::OtherClaim => break Ended::ClaimLost,
+                    },
+                    Some(Err(gap)) => {
+                        error!(partition = self.part.0, error = %gap, "a partition cannot be read on");
+                        break Ended::ReaderStopped;
+                    }
+                    None => break Ended::ReaderStopped,
+                },
+                () = context.changes.some(self.part) => self.look_up_accounts(),
+                _ = forget.tick() => {
+                    let before = UnixMillis(self.context.clock.now().0.saturating_sub(FORGET_UNKNOWN_MS as i64));
+                    self.rules.forget_unknown(before);
+                }
+                () = due => {}
+            }
+            self.act();
+        };
+        self.reading.abort();
+        self.over.cancel();
+        match ended {
+            Ended::Shutdown => self.release().await,
+            Ended::ClaimLost | Ended::ReaderStopped => self.give_up().await,
+        }
+        ended
+    }
+
+    fn sleep_until_due(&self) -> impl Future<Output = ()> + use<> {
+        let now = self.context.clock.now();
+        let wait = self.rules.next_due().map(|at| Duration::from_millis(at.ms_since(now)));
+        async move {
+            match wait {
+                Some(wait) => tokio::time::sleep(wait).await,
+                None => std::future::pending().await,
+            }
+        }
+    }
+
+    /// Hands one record to the rules.
+    fn read(&mut self, record: &Record) -> Read {
+        if let Ok(Subject::PartitionClaim(_)) = record.subject {
+            return match record.seq.cmp(&self.rules.claim()) {
+                std::cmp::Ordering::Less => Read::Record,
+                std::cmp::Ordering::Equal => Read::OwnClaim,
+                std::cmp::Ordering::Greater => Read::OtherClaim,
+            };
+        }
+        let Self { context, rules, kept, .. } = self;
+        records::apply(context, rules, record, |queued, accepted| {
+            if (1..=KEPT_PER_ACCOUNT).contains(&queued) {
+                kept.put(accepted);
+            }
+        });
+        Read::Record
+    }
+
+    /// Takes a task's report. True when the claim is lost.
+    fn take(&mut self, done: Done) -> bool {
+        match done {
+            Done::ClaimLost => return true,
+            Done::Stored { account, answers_cancel } => {
+                self.running -= 1;
+                self.rules.stored(account, answers_cancel);
+                if self.rules.account(account).is_none_or(|account| account.queued() == 0) {
+                    self.next.remove(&account);
+                }
+            }
+            Done::Called(called) => {
+                self.running -= 1;
+                let Called { under, message, at, .. } = called;
+                let result = self.heeded(called);
+                self.rules.call_ended(under.account, message, result, at);
+            }
+            Done::Prepared { account, message, prepared } => self.prepared(account, message, prepared),
+        }
+        false
+    }
+
+    /// What a call's result means now. A word on the account under settings that its owner has changed since says nothing
+    /// of the account: the message is only put off.
+    fn heeded(&self, called: Called) -> CallResult {
+        let (account, settings_seq) = (called.under.account, called.settings_seq);
+        match called.result {
+            CallResult::Held { detail, .. } if !accounts::is_current(&self.context, account, settings_seq) => {
+                CallResult::PutOff { scope: PutOffScope::Connection, asked_ms: None, detail }
+            }
+            CallResult::Held { state, detail } => {
+                self.hold(account, Held { state, detail: detail.clone(), settings_seq });
+                CallResult::Held { state, detail }
+            }
+            other @ (CallResult::Sent { .. }
+            | CallResult::Failed { .. }
+            | CallResult::PutOff { .. }
+            | CallResult::Unknown { .. }
+            | CallResult::NotStarted) => other,
+        }
+    }
+
+    /// Takes what came of a preparation, unless another message is next by now: what was cancelled meanwhile must not go
+    /// out in its place.
+    fn prepared(&mut self, account: AccountId, message: MessageId, prepared: Prepared) {
+        let now = self.context.clock.now();
+        let Some(next) = self.next.get_mut(&account).filter(|next| next.message == message) else { return };
+        match prepared {
+            Prepared::Ready(plan, outgoing) => {
+                next.outgoing = outgoing;
+                next.tries = Tries::default();
+                self.rules.prepared(account, message, plan);
+            }
+            Prepared::Again(wait_ms, tries) => {
+                next.tries = tries;
+                self.rules.not_prepared(account, message, now, wait_ms);
+            }
+            Prepared::Held(held) => {
+                self.hold(account, held);
+                self.rules.not_prepared(account, message, now, PREPARE_AGAIN_MS);
+            }
+        }
+    }
+
+    fn hold(&self, account: AccountId, held: Held) {
+        let context = Arc::clone(&self.context);
+        let task = async move { accounts::hold(&context, account, held).await };
+        self.context.tasks.start("holding an account", task);
+    }
+
+    fn look_up_accounts(&mut self) {
+        let now = self.context.clock.now();
+        for id in self.context.changes.take(self.part) {
+            // Also when all looks the same: what the provider said of the account before may not hold any more.
+            self.rules.set(id, records::settings_of(&self.context, id, now));
+        }
+    }
+
+    /// Does everything that is due.
+    fn act(&mut self) {
+        let now = self.context.clock.now();
+        while let Some(account) = self.rules.due(now) {
+            match self.rules.next(account, now) {
+                Decision::Wait(_) => {}
+                Decision::Prepare(preparation) => self.prepare(account, preparation),
+                Decision::Write(write) => self.write(account, *write),
+            }
+        }
+    }
+
+    fn prepare(&mut self, account: AccountId, preparation: Preparation) {
+        let message = preparation.message;
+        let before = self.next.get(&account).filter(|next| next.message == message);
+        let tries = before.map_or(Tries::default(), |next| next.tries);
+        self.next.insert(account, Next { message, tries, outgoing: None });
+        let order = Order { preparation, kept: self.kept.take(message), tries };
+        let known = self.context.directory.read().any_account(account).cloned();
+        let (context, report, over) = (Arc::clone(&self.context), self.report.clone(), self.over.clone());
+        self.context.tasks.start("preparing a message", async move {
+            let prepare = async {
+                match known {
+                    Some(known) => prepare::prepare(&context, known, order).await,
+                    None => Prepared::Again(PREPARE_AGAIN_MS, tries),
+                }
+            };
+            // Nobody listens when the partition is lost; a preparation has no effect.
+            if let Some(prepared) = over.run_until_cancelled(prepare).await {
+                let _gone = report.send(Done::Prepared { account, message, prepared }).await;
+            }
+        });
+    }
+
+    fn write(&mut self, account: AccountId, write: Write) {
+        let Some(workspace) = self.rules.account(account).map(|account| account.workspace()) else { return };
+        let under = Under { part: self.part, claim: self.rules.claim(), workspace, account };
+        let outgoing = write.call.and_then(|(message, _)| {
+            let next = self.next.get(&account).filter(|next| next.message == message)?;
+            next.outgoing.clone()
+        });
+        self.running += 1 + usize::from(write.call.is_some());
+        let task = call::write(Arc::clone(&self.context), under, write, outgoing, self.report.clone());
+        self.context.tasks.start("writing and calling", task);
+    }
+}
+
+enum Read {
+    Record,
+    OwnClaim,
+    OtherClaim,
+}
+
+/// Reads in a task of its own: making a consumer again must not be broken off by every wake-up of the rules.
+async fn read_ahead(mut reader: Reader, records: mpsc::Sender<Result<Record, ReadError>>) {
+    loop {
+        let record = reader.next().await;
+        let last = record.is_err();
+        if records.send(record).await.is_err() || last {
+            return;
+        }
+    }
+}
+
+/// Counts the partitions of this process that may send.
+pub(super) fn count_owned(owned: usize) {
+    metrics::gauge!(names::PARTITIONS_OWNED).set(owned as f64);
+}

@@ -1,0 +1,294 @@
+//! Gets a message ready to go: opens its content, reads its address, fetches and uploads its file.
+//!
+//! All of this happens while the account's gap runs, so that the message can leave when its turn comes. Nothing here
+//! reaches the recipient: an upload may be repeated.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use angelia_shared::clock;
+use angelia_shared::directory::Versioned;
+use angelia_shared::event::{AccountChanged, Content, Event, MessageAccepted, lines};
+use angelia_shared::ids::Position;
+use angelia_shared::telemetry::chain;
+use angelia_shared::vault::VaultError;
+use tokio::sync::SemaphorePermit;
+use tracing::{debug, warn};
+
+use super::accounts::Held;
+use super::{Context, accounts};
+use crate::attachments::{Attachment, Fetch, next_try};
+use crate::domain::account::Preparation;
+use crate::domain::plan::{self, File, Plan, Refused};
+use crate::domain::put_off::{self, AfterPutOff};
+use crate::transport::cloud::CloudTransport;
+use crate::transport::{
+    FailReason, HeldState, MediaId, MediaKind, Outcome, OutgoingFile, Part, Recipient, Transport, address,
+};
+
+/// Pause before a message is looked at again whose content could not be read.
+const AGAIN_MS: u64 = 1_000;
+
+/// A message that is ready: where it goes and what its parts are. A refused part has nothing to send.
+///
+/// It may lie here for days while its account is held, so it has nothing of the account's settings.
+pub(super) struct Outgoing {
+    pub(super) to: Recipient,
+    pub(super) parts: Vec<Option<Part>>,
+}
+
+/// What came of looking at a message.
+pub(super) enum Prepared {
+    /// It has a plan; without an `Outgoing` when no part of it goes out.
+    Ready(Plan, Option<Arc<Outgoing>>),
+    /// Not now: again after so many milliseconds, with what was tried so far.
+    Again(u64, Tries),
+    /// The provider holds the account.
+    Held(Held),
+}
+
+/// Uploads of a message's file that were put off, for reasons that come to an end and for others.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Tries {
+    bounded: u32,
+    unbounded: u32,
+}
+
+/// Why the preparation ends early.
+enum Stop {
+    Again(u64, Tries),
+    Held(HeldState, String),
+    Whole(Refused),
+}
+
+/// What is prepared, and what is known of it beforehand.
+pub(super) struct Order {
+    pub(super) preparation: Preparation,
+    /// Its acceptance, when it is still in memory.
+    pub(super) kept: Option<MessageAccepted>,
+    /// What was tried before.
+    pub(super) tries: Tries,
+}
+
+/// Looks at a message of `account`.
+pub(super) async fn prepare(context: &Context, account: Versioned<AccountChanged>, order: Order) -> Prepared {
+    let Order { preparation, kept, tries } = order;
+    let accepted = match kept {
+        Some(accepted) => accepted,
+        None => match read(context, preparation.at).await {
+            Some(accepted) => accepted,
+            None => return Prepared::Again(AGAIN_MS, tries),
+        },
+    };
+    match ready(context, &account.state, preparation, &accepted, tries).await {
+        Ok((plan, outgoing)) => Prepared::Ready(plan, outgoing),
+        Err(Stop::Whole(why)) => Prepared::Ready(plan::refused_whole(accepted.credits, why), None),
+        Err(Stop::Again(ms, tries)) => Prepared::Again(ms, tries),
+        Err(Stop::Held(state, detail)) => Prepared::Held(Held { state, detail, settings_seq: account.seq }),
+    }
+}
+
+async fn read(context: &Context, at: Position) -> Option<MessageAccepted> {
+    let _one_of_few = context.reads.acquire().await.ok()?;
+    let record = context.log.record_at(at.seq).await.ok()??;
+    let line = lines(&record.payload).nth(usize::from(at.line))?;
+    match Event::from_line(line) {
+        Ok(Event::MessageAccepted(accepted)) => Some(*accepted),
+        Ok(_) | Err(_) => None,
+    }
+}
+
+async fn ready(
+    context: &Context,
+    account: &AccountChanged,
+    preparation: Preparation,
+    accepted: &MessageAccepted,
+    tries: Tries,
+) -> Result<(Plan, Option<Arc<Outgoing>>), Stop> {
+    let content = open(context, accepted, tries).await?;
+    let transport = accounts::transport(context, account).map_err(|detail| Stop::Held(HeldState::Blocked, detail))?;
+    let to = recipient(&transport, &content)?;
+    let file = match &content.file_url {
+        Some(url) => Some(fetch_and_upload(context, &transport, url, &content, tries).await?),
+        None => None,
+    };
+    let (file, media) = match file {
+        None => (File::None, None),
+        Some(Ok((media_id, kind))) => {
+            // A text that went out alone before a restart is not sent again with the file.
+            let carries = transport.capabilities().carries_caption(kind, &content.text) && preparation.parts != 2;
+            (File::Here { carries }, Some((media_id, kind)))
+        }
+        Some(Err(why)) => {
+            let fits = content.text.chars().count() <= transport.capabilities().caption_chars_max;
+            (File::Refused { would_carry: fits && preparation.parts != 2, why }, None)
+        }
+    };
+    let plan = plan::plan(accepted.credits, accepted.has_text, file);
+    let parts = parts(&content, &plan, media);
+    let goes_out = parts.iter().any(Option::is_some);
+    Ok((plan, goes_out.then(|| Arc::new(Outgoing { to, parts }))))
+}
+
+async fn open(context: &Context, accepted: &MessageAccepted, tries: Tries) -> Result<Content, Stop> {
+    let erased = |detail: &str| Stop::Whole(Refused { reason: FailReason::MessageRejected, detail: detail.to_owned() });
+    match context.vault.key(accepted.sealed.key_id).await {
+        Ok(key) => key.open(accepted.message, &accepted.sealed).map_err(|_| erased("the content does not open")),
+        Err(VaultError::Gone(_)) => Err(erased("the content was erased")),
+        Err(failure @ (VaultError::Bucket(_) | VaultError::OtherMaster(..) | VaultError::Damaged(_))) => {
+            warn!(message.id = %accepted.message, error = %chain(&failure), "cannot open a message's content yet");
+            Err(Stop::Again(AGAIN_MS, tries))
+        }
+    }
+}
+
+/// Reads the address; one that this transport cannot send to fails without any call.
+fn recipient(transport: &CloudTransport, content: &Content) -> Result<Recipient, Stop> {
+    let whole = |reason: FailReason, detail: &str| Stop::Whole(Refused { reason, detail: detail.to_owned() });
+    let to =
+        address::parse(&content.address).map_err(|refusal| whole(refusal.reason(), refusal.reason().sentence()))?;
+    // Only the recipient is asked about: the parts are checked by the transport when they are sent.
+    let probe = Part::Text { body: ".".to_owned() };
+    transport.capabilities().check(&to, &probe).map_err(|(reason, detail)| whole(reason, detail))?;
+    Ok(to)
+}
+
+fn parts(content: &Content, plan: &Plan, media: Option<(MediaId, MediaKind)>) -> Vec<Option<Part>> {
+    let file_name = content.file_name.clone().unwrap_or_default();
+    let text = || Part::Text { body: content.text.clone() };
+    let media_part = |caption: Option<String>| {
+        media.clone().map(|(media_id, kind)| Part::Media { media_id, kind, file_name: file_name.clone(), caption })
+    };
+    let all = match (plan.len(), &media) {
+        (1, Some(_)) => vec![media_part(Some(content.text.clone()).filter(|text| !text.is_empty()))],
+        (1, None) => vec![Some(text())],
+        _ => vec![Some(text()), media_part(None)],
+    };
+    all.into_iter().zip(plan).map(|(part, planned)| part.filter(|_| planned.refused.is_none())).collect()
+}
+
+type Uploaded = Result<(MediaId, MediaKind), Refused>;
+
+async fn fetch_and_upload(
+    context: &Context,
+    transport: &CloudTransport,
+    url: &str,
+    content: &Content,
+    tries: Tries,
+) -> Result<Uploaded, Stop> {
+    let file_name = content.file_name.clone().unwrap_or_default();
+    // Held until the file's bytes are gone.
+    let (attachment, _permit) = match fetch(context, url, &file_name).await {
+        Ok(fetched) => fetched,
+        Err(why) => return Ok(Err(why)),
+    };
+    let kind = transport.capabilities().kind_of(&attachment.content_type);
+    let file = OutgoingFile { bytes: attachment.bytes, content_type: attachment.content_type, file_name };
+    upload(transport, &file, tries).await.map(|uploaded| uploaded.map(|media_id| (media_id, kind)))
+}
+
+/// Tries to download up to five times within half a minute. A link that makes it wait holds up no other download.
+async fn fetch<'a>(
+    context: &'a Context,
+    url: &str,
+    file_name: &str,
+) -> Result<(Attachment, SemaphorePermit<'a>), Refused> {
+    // Waiting for one's turn does not count: it is not the link's fault.
+    let mut elapsed = Duration::ZERO;
+    let mut tries = 0;
+    loop {
+        let permit = context.downloads.acquire().await.expect("it is never closed");
+        let began = clock::monotonic();
+        match context.fetcher.fetch(url, file_name).await {
+            Fetch::Fetched(attachment) => return Ok((attachment, permit)),
+            Fetch::Refused { reason, detail } => return Err(Refused { reason, detail }),
+            Fetch::Again { detail } => {
+                drop(permit);
+                tries += 1;
+                elapsed += began.elapsed();
+                debug!(tries, "an attachment is not there yet");
+                match next_try(tries, elapsed) {
+                    Some(wait) => {
+                        tokio::time::sleep(wait).await;
+                        elapsed += wait;
+                    }
+                    None => return Err(Refused { reason: FailReason::AttachmentUnavailable, detail }),
+                }
+            }
+        }
+    }
+}
+
+/// Uploads a file. When it is put off, the file is fetched again after the wait: its bytes are not kept so long.
+async fn upload(
+    transport: &CloudTransport,
+    file: &OutgoingFile,
+    mut tries: Tries,
+) -> Result<Result<MediaId, Refused>, Stop> {
+    let outcome = match transport.upload(file).await {
+        Ok(media_id) => return Ok(Ok(media_id)),
+        Err(outcome) => outcome,
+    };
+    match outcome {
+        Outcome::Failed { reason, detail } => Ok(Err(Refused { reason, detail })),
+        Outcome::AccountHeld { state, detail, .. } => Err(Stop::Held(state, detail)),
+        Outcome::PutOff { scope, retry_after, detail, .. } => {
+            let counted = if scope.is_bounded() { &mut tries.bounded } else { &mut tries.unbounded };
+            *counted = counted.saturating_add(1);
+            let asked_ms = retry_after.map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX));
+            match put_off::after(scope, *counted, asked_ms) {
+                AfterPutOff::TryAfterMs(ms) => Err(Stop::Again(ms, tries)),
+                AfterPutOff::GiveUp => Ok(Err(Refused { reason: FailReason::ProviderError, detail })),
+            }
+        }
+        // The transport promises neither for an upload; trying again is safe.
+        Outcome::Sent { .. } | Outcome::Unknown { .. } => Err(Stop::Again(AGAIN_MS, tries)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use angelia_shared::event::message::To;
+    use angelia_shared::units::Credits;
+
+    use super::*;
+
+    fn content(text: &str, file: bool) -> Content {
+        Content {
+            text: text.to_owned(),
+            file_url: file.then(|| "http://example.org/a.pdf".to_owned()),
+            file_name: file.then(|| "a.pdf".to_owned()),
+            to: To::Phone("14151231234".to_owned()),
+            address: "14151231234".to_owned(),
+            account_phone: None,
+            caller: String::new(),
+            warnings: vec![],
+        }
+    }
+
+    fn media() -> Option<(MediaId, MediaKind)> {
+        Some((MediaId("7".to_owned()), MediaKind::Document))
+    }
+
+    #[test]
+    fn a_carried_text_is_the_caption_and_an_empty_one_is_none() {
+        let one = plan::plan(Credits(2), true, File::Here { carries: true });
+        let parts_of = |text: &str| parts(&content(text, true), &one, media());
+        assert!(matches!(&parts_of("hi")[..], [Some(Part::Media { caption: Some(text), .. })] if text == "hi"));
+        assert!(matches!(&parts_of("")[..], [Some(Part::Media { caption: None, .. })]));
+    }
+
+    #[test]
+    fn a_text_that_is_not_carried_goes_before_the_file() {
+        let two = plan::plan(Credits(2), true, File::Here { carries: false });
+        let all = parts(&content("hi", true), &two, media());
+        assert!(matches!(&all[..], [Some(Part::Text { .. }), Some(Part::Media { caption: None, .. })]));
+    }
+
+    #[test]
+    fn a_refused_part_has_nothing_to_send() {
+        let why = Refused { reason: FailReason::AttachmentEmpty, detail: String::new() };
+        let plan = plan::plan(Credits(2), true, File::Refused { would_carry: false, why });
+        assert!(matches!(&parts(&content("hi", true), &plan, None)[..], [Some(Part::Text { .. }), None]));
+    }
+}

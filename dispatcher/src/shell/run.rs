@@ -1,0 +1,281 @@
+//! The dispatcher's process: its writer, its directory, a task for each partition.
+//!
+//! Invariants:
+//! - A part that dies ends the whole: an account whose task is gone, or a directory that is not followed any more, would
+//!   look as if all were well.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use angelia_shared::clock::{self, SteadyClock};
+use angelia_shared::directory::DirectoryView;
+use angelia_shared::ids::MemberId;
+use angelia_shared::log::{Appender, AppenderOptions, EventLog, OpenWriterError, Writer, WriterOptions};
+use angelia_shared::subject::Partition as Part;
+use angelia_shared::telemetry::chain;
+use angelia_shared::vault::Vault;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::{JoinHandle, JoinSet};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use super::Context;
+use super::changes::{self, Changes};
+use super::health::{self, Health};
+use super::partition::{Ended, Owned, count_owned};
+use super::takeover::{self, ClaimError};
+use super::tasks::Tasks;
+use crate::attachments::{AddressRule, Fetcher};
+use crate::config::Config;
+use crate::metrics as names;
+use crate::transport::BuildClientError;
+use crate::transport::cloud::CloudClient;
+
+/// A lost claim is not taken back for this long, at first and at most: two processes must not take a partition from each
+/// other in turns. After a takeover an account waits for the call that may still run (11 s) and a gap, so a shorter rest
+/// could keep it from ever sending; the rest doubles with every loss, for the sake of longer gaps.
+const AFTER_LOST: (Duration, Duration) = (Duration::from_secs(15), Duration::from_secs(120));
+/// Pause after a claim that could not be read or stored.
+const AFTER_FAILURE: Duration = Duration::from_millis(500);
+/// Partitions that are claimed and brought up to date at once: each makes two consumers, and each holds what it has read
+/// ahead in memory.
+const CLAIMS_AT_ONCE: usize = 8;
+/// Acceptances that are read again at once. A read takes about a millisecond, and a record has 16 KiB.
+const READS_AT_ONCE: usize = 32;
+/// How long results of calls whose partition was lost may take to be written after the last partition has ended.
+const RECEIPTS_WITHIN: Duration = Duration::from_secs(2);
+
+/// The dispatcher cannot run.
+#[derive(Debug, thiserror::Error)]
+pub enum RunDispatcherError {
+    /// Its writer could not be opened.
+    #[error("cannot open the dispatcher's writer")]
+    Writer(#[from] OpenWriterError),
+    /// HTTPS cannot be set up.
+    #[error("cannot set up HTTPS")]
+    Client(#[from] BuildClientError),
+    /// A task has died.
+    #[error("a task of the dispatcher has died")]
+    TaskDied(#[source] tokio::task::JoinError),
+    /// A task has panicked; its message is on standard error.
+    #[error("a task of the dispatcher has panicked: {0}")]
+    TaskPanicked(&'static str),
+    /// A task has ended that never should.
+    #[error("a task of the dispatcher has ended by itself")]
+    TaskEnded,
+    /// The directory is not followed any more.
+    #[error("the directory cannot be followed")]
+    DirectoryStopped,
+    /// The log's writer has stopped by itself.
+    #[error("the dispatcher's writer has stopped")]
+    WriterStopped,
+}
+
+/// Runs a dispatcher until `shutdown`: claims every partition and sends what is due.
+///
+/// After `shutdown` it returns within half a minute, whatever the broker does.
+///
+/// # Errors
+/// [`RunDispatcherError`] when it cannot start, or when a part of it has died.
+pub async fn run(
+    config: Config,
+    log: EventLog,
+    vault: Arc<Vault>,
+    member: MemberId,
+    shutdown: CancellationToken,
+) -> Result<(), RunDispatcherError> {
+    let options = WriterOptions { role: "dispatcher".to_owned(), member, fails_fast: false };
+    let writer = Writer::open(log.clone(), options).await?;
+    let stop_writer = CancellationToken::new();
+    // However this function ends, writer and directory end with it.
+    let _ends = stop_writer.clone().drop_guard();
+    let (appender, mut writing) = Appender::start(writer, AppenderOptions::default(), stop_writer.clone());
+    let outcome = tokio::select! {
+        outcome = serve(config, log, appender, vault, member, shutdown, &stop_writer) => outcome,
+        _ = &mut writing => return Err(RunDispatcherError::WriterStopped),
+    };
+    stop_writer.cancel();
+    // The last batch and `WriterClosed`; bounded by the appender's own patience.
+    let _closed = writing.await;
+    outcome
+}
+
+async fn serve(
+    config: Config,
+    log: EventLog,
+    appender: Appender,
+    vault: Arc<Vault>,
+    member: MemberId,
+    shutdown: CancellationToken,
+    stop: &CancellationToken,
+) -> Result<(), RunDispatcherError> {
+    let (mut directory, mut following) = DirectoryView::start(log.clone(), "dispatcher", stop.clone());
+    let feed = directory.account_changes();
+    tokio::select! {
+        biased;
+        () = shutdown.cancelled() => return Ok(()),
+        _ = &mut following => return Err(RunDispatcherError::DirectoryStopped),
+        () = directory.complete() => {}
+    }
+    let rule = AddressRule { allow_loopback: config.attachments_allow_loopback };
+    let context = Arc::new(Context {
+        changes: Arc::new(Changes::new(log.partitions())),
+        log,
+        appender,
+        directory,
+        vault,
+        cloud: CloudClient::new()?,
+        fetcher: Fetcher::new(rule)?,
+        downloads: Semaphore::new(config.attachments_at_once),
+        reads: Semaphore::new(READS_AT_ONCE),
+        tasks: Arc::default(),
+        member,
+        clock: SteadyClock::start(),
+    });
+    let health = Arc::new(Health::default());
+    let mut parts = JoinSet::new();
+    let (changes, view) = (Arc::clone(&context.changes), context.directory.clone());
+    parts.spawn(changes::follow(changes, view, feed, shutdown.clone()));
+    parts.spawn(health::answer(Arc::clone(&context), Arc::clone(&health), rule.allow_loopback, shutdown.clone()));
+    let claims = Arc::new(Semaphore::new(CLAIMS_AT_ONCE));
+    for part in 0..context.log.partitions() {
+        let (context, health, claims) = (Arc::clone(&context), Arc::clone(&health), Arc::clone(&claims));
+        parts.spawn(keep(context, Part(part), health, claims, shutdown.clone()));
+    }
+    supervise(parts, &context.tasks, following, &shutdown).await?;
+    if !context.tasks.finish(RECEIPTS_WITHIN).await {
+        warn!("stopped while results of calls were still to be written");
+    }
+    Ok(())
+}
+
+/// Waits until every part has ended, which they do after shutdown and never before.
+async fn supervise(
+    mut parts: JoinSet<()>,
+    tasks: &Tasks,
+    mut following: JoinHandle<()>,
+    shutdown: &CancellationToken,
+) -> Result<(), RunDispatcherError> {
+    loop {
+        tokio::select! {
+            ended = parts.join_next() => match ended {
+                Some(Ok(())) if shutdown.is_cancelled() => {}
+                Some(Ok(())) => return Err(RunDispatcherError::TaskEnded),
+                Some(Err(died)) => return Err(RunDispatcherError::TaskDied(died)),
+                None => return Ok(()),
+            },
+            name = tasks.died() => return Err(RunDispatcherError::TaskPanicked(name)),
+            _ = &mut following => return Err(RunDispatcherError::DirectoryStopped),
+        }
+    }
+}
+
+/// Owns a partition for as long as the process runs, claiming it again when it was lost.
+async fn keep(
+    context: Arc<Context>,
+    part: Part,
+    health: Arc<Health>,
+    claims: Arc<Semaphore>,
+    shutdown: CancellationToken,
+) {
+    let mut rest = AFTER_LOST.0;
+    loop {
+        let turn = shutdown.run_until_cancelled(Arc::clone(&claims).acquire_owned()).await;
+        let Some(Ok(turn)) = turn else { return };
+        let began = clock::monotonic();
+        let Some(claimed) = shutdown.run_until_cancelled(takeover::claim(&context, part)).await else { return };
+        let pause = match claimed {
+            Ok(claimed) => {
+                let owned = Owned::new(Arc::clone(&context), part, claimed);
+                match own(owned, turn, &health, &shutdown).await {
+                    Ended::Shutdown => return,
+                    Ended::ReaderStopped => AFTER_LOST.0,
+                    Ended::ClaimLost => {
+                        metrics::counter!(names::CLAIMS_LOST).increment(1);
+                        info!(partition = part.0, "another process took a partition");
+                        // Whoever kept it for long is not taking turns.
+                        let pause = if began.elapsed() > AFTER_LOST.1 { AFTER_LOST.0 } else { rest };
+                        rest = (pause * 2).min(AFTER_LOST.1);
+                        pause
+                    }
+                }
+            }
+            Err(ClaimError::Taken) => {
+                drop(turn);
+                AFTER_LOST.0
+            }
+            Err(failure) => {
+                drop(turn);
+                warn!(partition = part.0, error = %chain(&failure), "cannot claim a partition yet");
+                AFTER_FAILURE
+            }
+        };
+        if shutdown.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
+            return;
+        }
+    }
+}
+
+/// Owns a claimed partition until that ends. Its `turn` is over when it has caught up.
+async fn own(owned: Owned, turn: OwnedSemaphorePermit, health: &Health, shutdown: &CancellationToken) -> Ended {
+    let mut was_caught_up = false;
+    let caught_up = || {
+        drop(turn);
+        was_caught_up = true;
+        count_owned(health.caught_up.fetch_add(1, Ordering::Relaxed) + 1);
+    };
+    let ended = owned.run(shutdown.clone(), caught_up).await;
+    if was_caught_up {
+        count_owned(health.caught_up.fetch_sub(1, Ordering::Relaxed) - 1);
+    }
+    ended
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn supervised(parts: JoinSet<()>, tasks: &Tasks, shutdown: &CancellationToken) -> RunDispatcherError {
+        let following = tokio::spawn(std::future::pending());
+        supervise(parts, tasks, following, shutdown).await.expect_err("a part has died")
+    }
+
+    fn endless() -> JoinSet<()> {
+        JoinSet::from_iter([std::future::pending()])
+    }
+
+    #[tokio::test]
+    async fn a_part_that_ends_or_dies_ends_the_dispatcher() {
+        let (tasks, shutdown) = (Arc::new(Tasks::default()), CancellationToken::new());
+        let mut parts = endless();
+        parts.spawn(async {});
+        assert!(matches!(supervised(parts, &tasks, &shutdown).await, RunDispatcherError::TaskEnded));
+        let mut parts = endless();
+        parts.spawn(async { panic!("on purpose") });
+        assert!(matches!(supervised(parts, &tasks, &shutdown).await, RunDispatcherError::TaskDied(_)));
+    }
+
+    #[tokio::test]
+    async fn a_task_of_a_partition_that_panics_ends_the_dispatcher() {
+        let (tasks, shutdown) = (Arc::new(Tasks::default()), CancellationToken::new());
+        tasks.start("calling", async { panic!("on purpose") });
+        let ended = supervised(endless(), &tasks, &shutdown).await;
+        assert!(matches!(ended, RunDispatcherError::TaskPanicked("calling")));
+    }
+
+    #[tokio::test]
+    async fn a_directory_that_is_followed_no_more_ends_the_dispatcher() {
+        let ended = supervise(endless(), &Tasks::default(), tokio::spawn(async {}), &CancellationToken::new()).await;
+        assert!(matches!(ended, Err(RunDispatcherError::DirectoryStopped)));
+    }
+
+    #[tokio::test]
+    async fn after_the_shutdown_signal_parts_may_end() {
+        let shutdown = CancellationToken::new();
+        shutdown.cancel();
+        let parts = JoinSet::from_iter([std::future::ready(()), std::future::ready(())]);
+        let following = tokio::spawn(std::future::pending());
+        assert!(supervise(parts, &Tasks::default(), following, &shutdown).await.is_ok());
+    }
+}

@@ -1,0 +1,99 @@
+//! Takes a partition over: claim, newest events, then everything from the low-water mark.
+//!
+//! The order is the contract: the claim is in the log before anything is read, so whatever an earlier owner wrote after
+//! the read would have been refused.
+
+use std::cmp::Ordering;
+
+use angelia_shared::event::{Event, PartitionClaimed, lines};
+use angelia_shared::log::{AppendError, Entry, From, Group, Guard, HeadError, Reader, ReaderOptions};
+use angelia_shared::subject::{Partition as Part, Subject};
+use tracing::debug;
+
+use super::{Context, records};
+use crate::domain::account::Takeover;
+use crate::domain::partition::Partition;
+use crate::transport::cloud::CAPABILITIES;
+
+/// A partition under a fresh claim, and the reader that brings it up to date and keeps it so.
+pub(super) struct Claimed {
+    pub(super) partition: Partition,
+    pub(super) reader: Reader,
+}
+
+/// A partition could not be taken over.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ClaimError {
+    /// The newest claim could not be read.
+    #[error("cannot read the newest claim")]
+    Head(#[from] HeadError),
+    /// The claim was not stored.
+    #[error("cannot store the claim")]
+    Append(#[source] AppendError),
+    /// Another process claimed it meanwhile.
+    #[error("another process claimed it")]
+    Taken,
+    /// The log cannot be read.
+    #[error("cannot read the log")]
+    Read(#[from] angelia_shared::log::ReadError),
+}
+
+/// Claims `part` and recovers its accounts. Every account is recovered before the first record is read again.
+pub(super) async fn claim(context: &Context, part: Part) -> Result<Claimed, ClaimError> {
+    let subject = Subject::PartitionClaim(part);
+    let head = context.log.head(subject).await?;
+    let released = match head.as_ref().and_then(|head| lines(&head.payload).next()).map(Event::from_line) {
+        Some(Ok(Event::PartitionReleased(_))) | None => true,
+        Some(_) => false,
+    };
+    let claimed = PartitionClaimed { v: 1, part: Some(part), member: context.member, at: context.clock.now() };
+    let entry =
+        Entry::new(subject, &Event::PartitionClaimed(claimed)).guarded(Guard::Own(head.map_or(0, |head| head.seq)));
+    let stored = context.appender.append(Group::one(entry)).await.map_err(|failure| match failure {
+        AppendError::GuardLost(_) => ClaimError::Taken,
+        other => ClaimError::Append(other),
+    })?;
+    let claim = stored.positions[0].seq;
+    let mut partition = Partition::new(claim);
+    recover(context, part, &mut partition, released).await?;
+    debug!(partition = part.0, claim, from = partition.read_from(), "claimed a partition");
+    let filters = ["accepted", "cancel", "receipt", "settlement", "claim"].map(|kind| format!("ev.{kind}.{part}"));
+    let options = ReaderOptions {
+        name: format!("dispatcher-{part}"),
+        filters: filters.into(),
+        from: From::After(partition.read_from() - 1),
+    };
+    Ok(Claimed { partition, reader: Reader::new(context.log.clone(), options) })
+}
+
+/// Reads the newest event of every account. Complete only when one's own claim has come: a lagging replica may serve it.
+async fn recover(context: &Context, part: Part, partition: &mut Partition, released: bool) -> Result<(), ClaimError> {
+    let options = ReaderOptions {
+        name: format!("dispatcher-{part}-snapshot"),
+        filters: vec![format!("ev.attempt.{part}.>"), format!("ev.claim.{part}")],
+        from: From::LastPerSubject,
+    };
+    let mut reader = Reader::new(context.log.clone(), options);
+    let takeover = Takeover {
+        released,
+        now: context.clock.now(),
+        call_timeout_ms: u64::try_from(CAPABILITIES.call_timeout.as_millis()).unwrap_or(u64::MAX),
+    };
+    loop {
+        let record = reader.next().await?;
+        match record.subject {
+            Ok(Subject::Attempt(_, workspace, account)) => {
+                let Some(Ok(event)) = lines(&record.payload).next().map(Event::from_line) else { continue };
+                let settings = records::settings_of(context, account, takeover.now);
+                partition.recover(workspace, account, settings, &event, takeover);
+            }
+            Ok(Subject::PartitionClaim(_)) => match record.seq.cmp(&partition.claim()) {
+                // A replica that lags gave an older one; one's own follows.
+                Ordering::Less => {}
+                Ordering::Equal => return Ok(()),
+                Ordering::Greater => return Err(ClaimError::Taken),
+            },
+            Ok(_) | Err(_) => {}
+        }
+    }
+}

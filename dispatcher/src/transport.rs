@@ -1,0 +1,166 @@
+//! Hands one part of a message to WhatsApp, by whichever way the account is connected.
+//!
+//! Shape: ([`Recipient`], [`Part`]) -> [`Outcome`]. A transport is one folder beside this file: it implements
+//! [`Transport`] for one account and classifies every error of its provider once, there. Callers see the classes of
+//! [`Outcome`] and [`FailReason`], never a provider's code.
+//!
+//! Invariants:
+//! - DP-4 rests on the border between [`Outcome::PutOff`] and [`Outcome::Unknown`]: *put off* is said only when the
+//!   message certainly was not accepted. Whatever leaves a doubt is *unknown*.
+//! - A call ends within [`Capabilities::call_timeout`], and bytes that may have been written are never written again.
+//!
+//! Not here: when to send, how often to try again, what a refund is (the pace and the ledger decide that); fetching a
+//! file from a link (see `attachments.rs`).
+
+pub mod address;
+mod capabilities;
+pub mod cloud;
+pub(crate) mod http_client;
+mod outcome;
+mod reason;
+#[cfg(test)]
+pub(crate) mod test_server;
+
+use std::fmt;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+
+pub use capabilities::{Capabilities, MediaKind};
+pub use http_client::BuildClientError;
+pub use outcome::{HeldState, Outcome, PutOffScope};
+pub use reason::FailReason;
+
+/// One account's way to WhatsApp.
+///
+/// A value belongs to one account: it holds that account's credentials or session, so that callers hand in only what
+/// is to be sent. It keeps no other state; making one is cheap.
+pub trait Transport: Send + Sync {
+    /// What this way can carry.
+    fn capabilities(&self) -> &Capabilities;
+
+    /// Gives a file to the provider, which answers with a name for it.
+    ///
+    /// An upload reaches nobody and may be repeated safely, so a lost answer is put off, not unknown.
+    ///
+    /// # Errors
+    /// [`Outcome::Failed`], [`Outcome::PutOff`] or [`Outcome::AccountHeld`]; never `Sent` or `Unknown`.
+    fn upload<'a>(&'a self, file: &'a OutgoingFile) -> BoxFuture<'a, Result<MediaId, Outcome>>;
+
+    /// Makes one attempt to send one part.
+    ///
+    /// `tracker` comes back with the provider's callbacks. Where [`Capabilities::client_chosen_id`] holds it also
+    /// becomes the id of the WhatsApp message, so a second call with the same tracker cannot send twice.
+    fn send<'a>(&'a self, to: &'a Recipient, part: &'a Part, tracker: &'a str) -> BoxFuture<'a, Outcome>;
+}
+
+/// Whom a part goes to, in the form that a transport's wire wants.
+///
+/// [`address::parse`] makes one from what a user wrote.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub enum Recipient {
+    /// A person by number.
+    Person {
+        /// Country code and number: 7 to 15 ASCII digits, nothing else.
+        digits: String,
+    },
+    /// A group.
+    Group {
+        /// The group's id without its server part.
+        id: String,
+    },
+    /// A person whose number WhatsApp hides (`@lid`).
+    Hidden {
+        /// The hidden id without its server part.
+        id: String,
+    },
+}
+
+/// What goes out as one WhatsApp message.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Part {
+    /// A text.
+    Text {
+        /// The text, as the user wrote it.
+        body: String,
+    },
+    /// A file that was uploaded before, alone or with the text as its caption.
+    Media {
+        /// What [`Transport::upload`] answered.
+        media_id: MediaId,
+        /// How WhatsApp shows it; from [`Capabilities::kind_of`].
+        kind: MediaKind,
+        /// The name that the recipient sees on a document.
+        file_name: String,
+        /// The text, where the kind carries one.
+        caption: Option<String>,
+    },
+}
+
+/// A provider's name for an uploaded file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MediaId(pub String);
+
+/// A file on its way to the provider.
+#[derive(Clone)]
+pub struct OutgoingFile {
+    /// The contents; shared, not copied.
+    pub bytes: Bytes,
+    /// Media type without parameters, as `attachments` found it.
+    pub content_type: String,
+    /// The name that the user gave it.
+    pub file_name: String,
+}
+
+// Numbers, texts and file names are personal: their Debug forms must be fit for a log line.
+
+impl fmt::Debug for Recipient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Recipient::Person { .. } => f.write_str("Person(…)"),
+            Recipient::Group { .. } => f.write_str("Group(…)"),
+            Recipient::Hidden { .. } => f.write_str("Hidden(…)"),
+        }
+    }
+}
+
+impl fmt::Debug for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Part::Text { .. } => f.write_str("Text(…)"),
+            Part::Media { kind, .. } => write!(f, "Media({kind:?}, …)"),
+        }
+    }
+}
+
+impl fmt::Debug for OutgoingFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "OutgoingFile({}, {} bytes, …)", self.content_type, self.bytes.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_forms_show_no_number_text_or_name() {
+        let shown = format!(
+            "{:?} {:?} {:?} {:?}",
+            Recipient::Person { digits: "14151231234".into() },
+            Part::Text { body: "secret plan".into() },
+            Part::Media {
+                media_id: MediaId("1".into()),
+                kind: MediaKind::Document,
+                file_name: "secret.pdf".into(),
+                caption: Some("secret plan".into()),
+            },
+            OutgoingFile {
+                bytes: Bytes::from_static(b"x"),
+                content_type: "a/b".into(),
+                file_name: "secret.pdf".into()
+            },
+        );
+        assert!(!shown.contains("1415") && !shown.contains("secret"), "{shown}");
+    }
+}

@@ -1,0 +1,235 @@
+//! The WhatsApp Cloud API (Meta Graph) as a [`Transport`].
+//!
+//! Shape: one [`CloudClient`] a process, one [`CloudTransport`] an account with its [`CloudAccess`]. A call is one
+//! request on a connection of its own; its answer is judged in `answer.rs` by the table in `errors.rs`.
+//!
+//! Invariants:
+//! - DP-4 there is no idempotency key, so nothing is written twice: no redirects, no retries, no reused connections
+//!   (see `transport/http_client.rs`). What went wrong before the connection stood is *put off*; what went wrong after
+//!   is *unknown*.
+//! - An answer is read up to [`ANSWER_BYTES_MAX`] and for the rest of the call's time, whatever it claims to be.
+//!
+//! Not here: callbacks (ingress), the pace, the count of tries.
+
+mod access;
+mod answer;
+mod detail;
+mod errors;
+mod request;
+mod retry_after;
+#[cfg(test)]
+mod tests;
+
+use std::future::Future;
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderName, RETRY_AFTER};
+
+pub use access::{AccessRefusal, CloudAccess, DEFAULT_BASE_URL, DEFAULT_VERSION};
+
+use self::answer::Answer;
+use super::http_client::{self, BuildClientError};
+use super::{
+    Capabilities, HeldState, MediaId, MediaKind, Outcome, OutgoingFile, Part, PutOffScope, Recipient, Transport,
+};
+
+/// The longest call to send. Design: an account waits this long after a crash in the middle of a call.
+const CALL_TIMEOUT: Duration = Duration::from_secs(10);
+/// The longest upload: 2 MiB at a modest 100 KB/s, and some.
+const UPLOAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// The longest to look a name up, connect and shake hands. Less than a call, so that a host which cannot be reached
+/// is told apart from one that does not answer.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// The longest answer that is read. Real ones have about 1 KB.
+const ANSWER_BYTES_MAX: usize = 64 * 1024;
+
+/// What the Cloud API can carry.
+///
+/// Source: Meta, Cloud API reference v26.0: text 4,096 and caption 1,024 characters; supported media types.
+pub const CAPABILITIES: Capabilities = Capabilities {
+    client_chosen_id: false,
+    groups: true,
+    hidden_people: false,
+    text_chars_max: 4096,
+    caption_chars_max: 1024,
+    caption_kinds: &[MediaKind::Image, MediaKind::Video, MediaKind::Document],
+    inline_types: &[
+        ("image/jpeg", MediaKind::Image),
+        ("image/png", MediaKind::Image),
+        ("video/mp4", MediaKind::Video),
+        ("video/3gpp", MediaKind::Video),
+        ("audio/aac", MediaKind::Audio),
+        ("audio/amr", MediaKind::Audio),
+        ("audio/mp4", MediaKind::Audio),
+        ("audio/mpeg", MediaKind::Audio),
+        // Ogg is playable only with Opus inside; other Ogg goes as a document.
+        ("audio/opus", MediaKind::Audio),
+    ],
+    call_timeout: CALL_TIMEOUT,
+};
+
+/// How long calls may take. The defaults are the ones to use; tests shorten them.
+#[derive(Clone, Copy, Debug)]
+struct Timeouts {
+    connect: Duration,
+    call: Duration,
+    upload: Duration,
+}
+
+/// What all accounts on the Cloud API share. Cheap to clone.
+#[derive(Clone)]
+pub struct CloudClient {
+    http: reqwest::Client,
+    timeouts: Timeouts,
+    capabilities: Capabilities,
+}
+
+/// One account on the Cloud API.
+pub struct CloudTransport {
+    client: CloudClient,
+    access: CloudAccess,
+}
+
+impl CloudClient {
+    /// Prepares calls; connects to nothing.
+    ///
+    /// # Errors
+    /// [`BuildClientError`] when TLS cannot be set up, for instance without any CA certificates. Nothing to retry.
+    pub fn new() -> Result<CloudClient, BuildClientError> {
+        Self::with_timeouts(Timeouts { connect: CONNECT_TIMEOUT, call: CALL_TIMEOUT, upload: UPLOAD_TIMEOUT })
+    }
+
+    fn with_timeouts(timeouts: Timeouts) -> Result<CloudClient, BuildClientError> {
+        let http = http_client::one_shot(timeouts.connect).build()?;
+        let capabilities = Capabilities { call_timeout: timeouts.call, ..CAPABILITIES };
+        Ok(CloudClient { http, timeouts, capabilities })
+    }
+
+    /// The transport of one account.
+    pub fn account(&self, access: CloudAccess) -> CloudTransport {
+        CloudTransport { client: self.clone(), access }
+    }
+}
+
+impl Transport for CloudTransport {
+    fn capabilities(&self) -> &Capabilities {
+        &self.client.capabilities
+    }
+
+    fn upload<'a>(&'a self, file: &'a OutgoingFile) -> BoxFuture<'a, Result<MediaId, Outcome>> {
+        async move {
+            let post =
+                self.client.http.post(self.access.media_url()).header(AUTHORIZATION, self.access.authorization());
+            let answering = post.multipart(request::upload_form(file)).send();
+            match within(self.client.timeouts.upload, answering).await {
+                Ok(answer) => answer::of_upload(&answer, self.access.secret()),
+                Err(lost) => Err(lost.upload_outcome()),
+            }
+        }
+        .boxed()
+    }
+
+    fn send<'a>(&'a self, to: &'a Recipient, part: &'a Part, tracker: &'a str) -> BoxFuture<'a, Outcome> {
+        async move {
+            if let Err((reason, detail)) = self.capabilities().check(to, part) {
+                return Outcome::Failed { reason, detail: detail.to_owned() };
+            }
+            let Some(body) = request::message_body(to, part, tracker) else {
+                let detail = "people without a number are not supported".to_owned();
+                return Outcome::Failed { reason: super::FailReason::RecipientNotSupported, detail };
+            };
+            let post = self.client.http.post(self.access.messages_url());
+            let post = post.header(AUTHORIZATION, self.access.authorization()).header(CONTENT_TYPE, "application/json");
+            match within(self.client.timeouts.call, post.body(body).send()).await {
+                Ok(answer) => answer::of_send(&answer, self.access.secret()),
+                Err(lost) => lost.send_outcome(),
+            }
+        }
+        .boxed()
+    }
+}
+
+/// Why there is no answer.
+#[derive(Debug)]
+enum Lost {
+    /// The request could not even be built.
+    NotBuilt,
+    /// No connection stood, so nothing was written.
+    NotConnected { timed_out: bool },
+    /// The connection stood, then this happened.
+    AfterConnecting(&'static str),
+}
+
+impl Lost {
+    fn of(error: &reqwest::Error) -> Lost {
+        if error.is_builder() {
+            Lost::NotBuilt
+        } else if error.is_connect() {
+            Lost::NotConnected { timed_out: error.is_timeout() }
+        } else {
+            Lost::AfterConnecting("the connection ended before the answer")
+        }
+    }
+
+    fn send_outcome(self) -> Outcome {
+        match self {
+            Lost::NotBuilt => {
+                let detail = "the account's settings do not form a request".to_owned();
+                Outcome::AccountHeld { state: HeldState::Blocked, code: None, detail }
+            }
+            Lost::NotConnected { timed_out } => {
+                let detail = if timed_out { "connecting took too long" } else { "could not connect" };
+                put_off(PutOffScope::Connection, detail)
+            }
+            Lost::AfterConnecting(detail) => Outcome::Unknown { detail: detail.to_owned() },
+        }
+    }
+
+    fn upload_outcome(self) -> Outcome {
+        match self {
+            // Repeating an upload harms nobody, so there is nothing to be unsure about.
+            Lost::AfterConnecting(detail) => put_off(PutOffScope::Provider, detail),
+            Lost::NotBuilt | Lost::NotConnected { .. } => self.send_outcome(),
+        }
+    }
+}
+
+fn put_off(scope: PutOffScope, detail: &str) -> Outcome {
+    Outcome::PutOff { scope, retry_after: None, code: None, detail: detail.to_owned() }
+}
+
+/// Waits for the whole answer, at most `limit` from now.
+async fn within<F>(limit: Duration, answering: F) -> Result<Answer, Lost>
+where
+    F: Future<Output = Result<reqwest::Response, reqwest::Error>> + Send,
+{
+    let reading = async {
+        let response = answering.await.map_err(|error| Lost::of(&error))?;
+        read(response).await
+    };
+    // Connecting has a shorter limit of its own, so when this one strikes the request may be out.
+    tokio::time::timeout(limit, reading).await.unwrap_or(Err(Lost::AfterConnecting("no answer in time")))
+}
+
+async fn read(mut response: reqwest::Response) -> Result<Answer, Lost> {
+    let status = response.status().as_u16();
+    let asked = text(response.headers(), &RETRY_AFTER);
+    let retry_after = asked.and_then(|asked| retry_after::parse(asked, text(response.headers(), &DATE)));
+    let mut body = Vec::new();
+    loop {
+        match response.chunk().await {
+            Ok(Some(chunk)) if body.len() + chunk.len() > ANSWER_BYTES_MAX => {
+                return Err(Lost::AfterConnecting("the answer is too long to be one"));
+            }
+            Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+            Ok(None) => return Ok(Answer { status, retry_after, body }),
+            Err(_) => return Err(Lost::AfterConnecting("the connection ended within the answer")),
+        }
+    }
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}

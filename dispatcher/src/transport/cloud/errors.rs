@@ -1,0 +1,185 @@
+//! The Cloud API's error codes as a table: what each is about, and so what is done.
+//!
+//! Shape: (code, `is_transient`, HTTP status) -> [`Class`]. The code comes first: Graph answers some permission errors
+//! with 500 and some errors of its own with 400.
+//!
+//! Source: Meta, Cloud API error codes and Graph API error handling.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use crate::transport::{FailReason, HeldState, PutOffScope};
+
+/// What an error is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Class {
+    /// Try again later; at least after this time.
+    PutOff(PutOffScope, Option<Duration>),
+    /// Never try again.
+    Fail(FailReason),
+    /// The account cannot send.
+    Hold(HeldState),
+}
+
+struct Row {
+    codes: &'static [RangeInclusive<i64>],
+    class: Class,
+}
+
+const PROVIDER: Class = Class::PutOff(PutOffScope::Provider, None);
+/// Rates of a business or an app are counted over minutes and hours.
+const BUSINESS: Class = Class::PutOff(PutOffScope::Business, Some(Duration::from_secs(120)));
+/// One message to one recipient every 6 s, once a burst of 45 is used up.
+const PAIR: Class = Class::PutOff(PutOffScope::Pair, Some(Duration::from_secs(6)));
+const MAINTENANCE: Class = Class::PutOff(PutOffScope::Maintenance, Some(Duration::from_secs(60)));
+
+const TABLE: &[Row] = &[
+    // Rates.
+    Row { codes: &[130_429..=130_429], class: Class::PutOff(PutOffScope::Throughput, None) },
+    Row { codes: &[80_007..=80_007, 4..=4], class: BUSINESS },
+    Row { codes: &[131_056..=131_056], class: PAIR },
+    Row { codes: &[131_057..=131_057], class: MAINTENANCE },
+    // The provider itself.
+    Row { codes: &[131_000..=131_000, 131_016..=131_016, 1..=1, 2..=2], class: PROVIDER },
+    // The account: spam and quality limits pass, the others need its owner.
+    Row { codes: &[131_048..=131_048, 131_064..=131_064], class: Class::Hold(HeldState::Paused) },
+    Row {
+        codes: &[190..=190, 0..=0, 3..=3, 10..=10, 200..=299, 131_005..=131_005],
+        class: Class::Hold(HeldState::Blocked),
+    },
+    Row {
+        codes: &[
+            368..=368,
+            131_031..=131_031,
+            130_497..=130_497,
+            131_042..=131_042,
+            131_037..=131_037,
+            131_045..=131_045,
+            133_010..=133_010,
+        ],
+        class: Class::Hold(HeldState::Blocked),
+    },
+    // The recipient.
+    Row { codes: &[131_026..=131_026], class: Class::Fail(FailReason::RecipientNotOnWhatsapp) },
+    Row { codes: &[131_021..=131_021], class: Class::Fail(FailReason::RecipientIsTheSender) },
+    Row { codes: &[131_030..=131_030], class: Class::Fail(FailReason::RecipientNotAllowed) },
+    Row { codes: &[131_050..=131_050], class: Class::Fail(FailReason::RecipientOptedOut) },
+    Row { codes: &[130_472..=130_472], class: Class::Fail(FailReason::RecipientInExperiment) },
+    Row { codes: &[131_049..=131_049], class: Class::Fail(FailReason::MarketingLimit) },
+    Row { codes: &[131_047..=131_047], class: Class::Fail(FailReason::OutsideWindow) },
+    // The message.
+    Row { codes: &[131_052..=131_053], class: Class::Fail(FailReason::MediaRejected) },
+    Row {
+        codes: &[131_051..=131_051, 131_008..=131_009, 100..=100, 33..=33],
+        class: Class::Fail(FailReason::MessageRejected),
+    },
+];
+
+/// Says what an error is about.
+///
+/// `is_transient` makes a provider's error of anything that would otherwise be final. A code that is not in the table
+/// goes by its status: 5xx is the provider, 429 a rate, the rest a rejected message. Rejecting is the safe reading: a
+/// message is refunded and its account goes on, where waiting would hold everything behind an error nobody knows.
+pub(super) fn classify(code: i64, is_transient: bool, status: u16) -> Class {
+    let found = TABLE.iter().find(|row| row.codes.iter().any(|codes| codes.contains(&code)));
+    match found.map(|row| row.class) {
+        Some(Class::Fail(_) | Class::Hold(_)) | None if is_transient => PROVIDER,
+        Some(class) => class,
+        None if status >= 500 => PROVIDER,
+        None if status == 429 => BUSINESS,
+        None => Class::Fail(FailReason::MessageRejected),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Written from the documents' table, not from [`TABLE`].
+    fn documented() -> Vec<(i64, Class)> {
+        let seconds = |s| Some(Duration::from_secs(s));
+        let held = |state: HeldState, codes: &[i64]| -> Vec<(i64, Class)> {
+            codes.iter().map(|code| (*code, Class::Hold(state))).collect()
+        };
+        let mut rows = vec![
+            (130_429, Class::PutOff(PutOffScope::Throughput, None)),
+            (80_007, Class::PutOff(PutOffScope::Business, seconds(120))),
+            (4, Class::PutOff(PutOffScope::Business, seconds(120))),
+            (131_056, Class::PutOff(PutOffScope::Pair, seconds(6))),
+            (131_057, Class::PutOff(PutOffScope::Maintenance, seconds(60))),
+            (131_000, Class::PutOff(PutOffScope::Provider, None)),
+            (131_016, Class::PutOff(PutOffScope::Provider, None)),
+            (1, Class::PutOff(PutOffScope::Provider, None)),
+            (2, Class::PutOff(PutOffScope::Provider, None)),
+            (131_049, Class::Fail(FailReason::MarketingLimit)),
+            (131_047, Class::Fail(FailReason::OutsideWindow)),
+            (131_026, Class::Fail(FailReason::RecipientNotOnWhatsapp)),
+            (131_021, Class::Fail(FailReason::RecipientIsTheSender)),
+            (131_030, Class::Fail(FailReason::RecipientNotAllowed)),
+            (131_050, Class::Fail(FailReason::RecipientOptedOut)),
+            (130_472, Class::Fail(FailReason::RecipientInExperiment)),
+            (131_051, Class::Fail(FailReason::MessageRejected)),
+            (131_052, Class::Fail(FailReason::MediaRejected)),
+            (131_053, Class::Fail(FailReason::MediaRejected)),
+            (131_008, Class::Fail(FailReason::MessageRejected)),
+            (131_009, Class::Fail(FailReason::MessageRejected)),
+            (100, Class::Fail(FailReason::MessageRejected)),
+            (33, Class::Fail(FailReason::MessageRejected)),
+        ];
+        rows.extend(held(HeldState::Paused, &[131_048, 131_064]));
+        rows.extend(held(HeldState::Blocked, &[190, 0, 3, 10, 200, 240, 299, 131_005]));
+        rows.extend(held(HeldState::Blocked, &[368, 131_031, 130_497, 131_042, 131_037, 131_045, 133_010]));
+        rows
+    }
+
+    #[test]
+    fn every_documented_code_has_its_class_whatever_the_status() {
+        for (code, class) in documented() {
+            for status in [200, 400, 401, 403, 429, 500, 503] {
+                assert_eq!(classify(code, false, status), class, "code {code} with status {status}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_row_of_the_table_is_documented() {
+        for row in TABLE {
+            for codes in row.codes {
+                let is_documented = documented().iter().any(|(code, _)| codes.contains(code));
+                assert!(is_documented, "{codes:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn no_code_is_in_two_rows() {
+        let ranges: Vec<_> = TABLE.iter().flat_map(|row| row.codes).collect();
+        for (at, one) in ranges.iter().enumerate() {
+            for other in &ranges[at + 1..] {
+                assert!(one.end() < other.start() || other.end() < one.start(), "{one:?} and {other:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn transient_makes_final_errors_the_providers_and_leaves_waiting_ones_alone() {
+        for (code, class) in documented() {
+            let expected = if let Class::PutOff(..) = class { class } else { PROVIDER };
+            assert_eq!(classify(code, true, 400), expected, "code {code}");
+        }
+        assert_eq!(classify(999_999, true, 400), PROVIDER);
+    }
+
+    #[test]
+    fn unknown_codes_go_by_their_status() {
+        for code in [999_999, -1, 5, 199, 300, 131_001, i64::MAX, i64::MIN] {
+            assert_eq!(classify(code, false, 500), PROVIDER, "code {code}");
+            assert_eq!(classify(code, false, 503), PROVIDER, "code {code}");
+            assert_eq!(classify(code, false, 429), BUSINESS, "code {code}");
+            for status in [400, 401, 403, 404, 413] {
+                let rejected = Class::Fail(FailReason::MessageRejected);
+                assert_eq!(classify(code, false, status), rejected, "code {code} with status {status}");
+            }
+        }
+    }
+}

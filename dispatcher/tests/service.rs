@@ -1,0 +1,20 @@
+//! The whole dispatcher against a real broker and the real sandbox.
+//!
+//! Read in this order: `sending` (the plain way), `scripted` and `attachments` (what may go wrong with one message),
+//! `cancel`, `held` (an account that may not send), `restart`, `rivals` (two owners), `late` (a wire that stands still), `broker`, `crowd`.
+
+mod harness;
+
+mod service {
+    mod attachments;
+    mod broker;
+    mod cancel;
+    mod checker;
+    mod crowd;
+    mod held;
+    mod late;
+    mod restart;
+    mod rivals;
+    mod scripted;
+    mod sending;
+}

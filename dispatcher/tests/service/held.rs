@@ -1,0 +1,146 @@
+//! Accounts that may not send: disconnected, paused, blocked by WhatsApp.
+
+use angelia_shared::event::Event;
+use angelia_shared::event::attempt::AttemptOutcome;
+use angelia_shared::event::directory::AccountState;
+
+use crate::harness::account::TOKEN;
+use crate::harness::{Account, Log, Message, SOMEBODY, World};
+
+/// The states that the directory gave an account, in order.
+fn states(log: &Log, of: &Account) -> Vec<AccountState> {
+    let states = log.events().filter_map(|event| match event {
+        Event::AccountChanged(account) if account.id == of.id() => Some(account.state),
+        _ => None,
+    });
+    states.collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_queue_of_a_disconnected_account_expires_in_order_and_nothing_goes_out() {
+    let world = World::start().await;
+    let _dispatcher = world.dispatcher().await;
+    let account = world.account(|account| account.is_now(AccountState::Disconnected)).await;
+    let texts = (0..3).map(|_| Message::text(SOMEBODY, "too late").expires_after_ms(2_000));
+    let messages = world.accept_all(&account, texts).await;
+    let patient = world.accept(&account, Message::text(SOMEBODY, "I can wait")).await;
+
+    let (log, journal) = world.all_over(&messages).await;
+
+    let expired: Vec<_> = messages.iter().filter_map(|of| log.expired(*of)).collect();
+    assert!(expired.windows(2).all(|pair| pair[0].accepted < pair[1].accepted));
+    for expired in expired {
+        assert_eq!((expired.held_by.as_str(), expired.credits.0), ("disconnected", 1));
+    }
+    assert!(journal.0.is_empty());
+    assert!(!log.is_over(patient));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn waiting_behind_others_never_expires_a_message() {
+    let world = World::start().await;
+    let _dispatcher = world.dispatcher().await;
+    let account = world.account(|account| account.state.pace.gap_ms = (700, 700)).await;
+    let texts = (0..5).map(|_| Message::text(SOMEBODY, "in turn").expires_after_ms(1_000));
+    let messages = world.accept_all(&account, texts).await;
+
+    let (log, journal) = world.all_over(&messages).await;
+
+    assert_eq!(log.count("MessageExpired"), 0);
+    assert_eq!(journal.messages_of(&account), messages);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_account_sends_while_it_is_connected_and_keeps_its_queue_while_it_is_not() {
+    let world = World::start().await;
+    let _dispatcher = world.dispatcher().await;
+    let mut account = world.account(|account| account.is_now(AccountState::Disconnected)).await;
+    let messages = world.accept_texts(&account, 3).await;
+    world.ready().await;
+    assert!(world.sandbox.journal().await.0.is_empty());
+
+    account.is_now(AccountState::Connected);
+    world.say(&account).await;
+
+    let (_, journal) = world.all_over(&messages).await;
+    assert_eq!(journal.messages_of(&account), messages);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_account_with_a_wrong_token_is_blocked_keeps_its_queue_and_goes_on_with_the_right_one() {
+    let world = World::with(2, Some(TOKEN)).await;
+    let _dispatcher = world.dispatcher().await;
+    let mut account = world.account(|_| {}).await;
+    world.give_token(&mut account, "a-token-of-yesterday");
+    world.say(&account).await;
+    let messages = world.accept_texts(&account, 3).await;
+    let blocked = |log: &Log| states(log, &account).last() == Some(&AccountState::Blocked);
+    world.chronicle.until("the account is blocked in the directory", blocked).await;
+    world.chronicle.until("the attempt is put off", |log| log.outcomes(messages[0]) == ["deferred"]).await;
+    let log = world.chronicle.now();
+    let [end] = log.ends(messages[0])[..] else { panic!("one attempt") };
+    assert!(matches!(&end.outcome, AttemptOutcome::Deferred { reason, .. } if reason == "blocked"), "{end:?}");
+    assert!(log.starts(messages[1]).is_empty());
+
+    // Whoever mends it takes the state from the directory, and so keeps nothing of it but what is said here.
+    world.give_token(&mut account, TOKEN);
+    account.is_now(AccountState::Connected);
+    world.say(&account).await;
+
+    let (log, journal) = world.all_over(&messages).await;
+    assert_eq!(log.outcomes(messages[0]), ["deferred", "sent"]);
+    let taken: Vec<_> = journal.0.iter().filter(|line| line.was_taken()).filter_map(|line| line.message()).collect();
+    assert_eq!(taken, messages);
+    assert_eq!(states(&log, &account).last(), Some(&AccountState::Connected));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_token_that_is_mended_during_the_call_does_not_block_the_account() {
+    let world = World::with(2, Some(TOKEN)).await;
+    // The sandbox behind a door: the call under the old token ends when the new one is in the directory.
+    let door = crate::harness::Proxy::to(port_of(&world.sandbox.url)).await;
+    let _dispatcher = world.dispatcher().await;
+    let mut account = world.account(|account| account.cloud().base_url = door.url()).await;
+    world.give_token(&mut account, "a-token-of-yesterday");
+    world.say(&account).await;
+    door.stall();
+    let messages = world.accept_texts(&account, 2).await;
+    world.chronicle.until("the call has started", |log| !log.starts(messages[0]).is_empty()).await;
+
+    world.give_token(&mut account, TOKEN);
+    world.say(&account).await;
+    let told = world.log.last_sequence().await.expect("the broker answers");
+    world.chronicle.until("the change is in the log", |log| log.0.last().is_some_and(|last| last.at.seq >= told)).await;
+    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    door.flow();
+
+    let (log, _) = world.all_over(&messages).await;
+    assert_eq!(log.outcomes(messages[0]), ["deferred", "sent"]);
+    assert!(!states(&log, &account).contains(&AccountState::Blocked));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_owner_decided_is_not_overwritten_by_what_whatsapp_says_later() {
+    let world = World::with(2, Some(TOKEN)).await;
+    let door = crate::harness::Proxy::to(port_of(&world.sandbox.url)).await;
+    let _dispatcher = world.dispatcher().await;
+    let mut account = world.account(|account| account.cloud().base_url = door.url()).await;
+    world.give_token(&mut account, "a-token-of-yesterday");
+    world.say(&account).await;
+    door.stall();
+    let messages = world.accept_texts(&account, 1).await;
+    world.chronicle.until("the call has started", |log| !log.starts(messages[0]).is_empty()).await;
+
+    account.is_now(AccountState::Disconnected);
+    world.say(&account).await;
+    door.flow();
+
+    world.chronicle.until("the attempt is put off", |log| log.outcomes(messages[0]) == ["deferred"]).await;
+    let patience = std::time::Duration::from_secs(1);
+    let overwritten = |log: &Log| states(log, &account).last() != Some(&AccountState::Disconnected);
+    world.chronicle.never("the owner's word stands", patience, overwritten).await;
+}
+
+fn port_of(url: &str) -> u16 {
+    url.rsplit_once(':').and_then(|(_, port)| port.parse().ok()).expect("the URL ends in a port")
+}
