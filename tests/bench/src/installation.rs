@@ -1,0 +1,167 @@
+//! A standalone installation under measurement: the installed program as a process of its own.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use angelia_shared::log::Access;
+use angelia_shared::testing::{free_port, server_binary};
+use anyhow::{Context as _, bail};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// A running installation; dropped, it is stopped.
+pub(crate) struct Installation {
+    child: Child,
+    folder: TempDir,
+    pub(crate) address: SocketAddr,
+    quickstart: Value,
+}
+
+impl Installation {
+    /// Starts `target/release/angelia standalone` with an empty data directory.
+    pub(crate) async fn start() -> anyhow::Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let address: SocketAddr = ([127, 0, 0, 1], free_port()).into();
+        let log = std::fs::File::create(folder.path().join("angelia.log"))?;
+        let child = Command::new(program()?)
+            .args(["standalone", "--listen", &address.to_string(), "--log", "warn"])
+            .arg("--data")
+            .arg(folder.path().join("data"))
+            .arg("--nats-server")
+            .arg(server_binary())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .context("cannot start the program")?;
+        let mut installation = Self { child, folder, address, quickstart: Value::Null };
+        installation.wait_ready().await?;
+        installation.quickstart = serde_json::from_slice(&std::fs::read(installation.data().join("quickstart.json"))?)?;
+        Ok(installation)
+    }
+
+    async fn wait_ready(&mut self) -> anyhow::Result<()> {
+        let http = reqwest::Client::new();
+        for _ in 0..600 {
+            if let Some(status) = self.child.try_wait()? {
+                bail!(
+                    "the program ended with {status}: {}",
+                    std::fs::read_to_string(self.folder.path().join("angelia.log"))?
+                );
+            }
+            let ready = http.get(format!("http://{}/readyz", self.address)).send().await;
+            if ready.is_ok_and(|answer| answer.status().is_success()) {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        bail!(
+            "the program was not ready within a minute: {}",
+            std::fs::read_to_string(self.folder.path().join("angelia.log"))?
+        )
+    }
+
+    fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// Path of the demo webhook.
+    pub(crate) fn hook_path(&self) -> anyhow::Result<String> {
+        path_of(self.text("webhook_url")?)
+    }
+
+    /// Puts credits into the demo workspace.
+    pub(crate) async fn grant(&self, credits: u64) -> anyhow::Result<()> {
+        self.grant_to(self.text("workspace_id")?, credits).await
+    }
+
+    async fn grant_to(&self, workspace: &str, credits: u64) -> anyhow::Result<()> {
+        let body = json!({"credits": credits, "reason": "benchmark"});
+        self.api(&format!("/workspaces/{workspace}/credits"), self.text("operator_token")?, body).await?;
+        Ok(())
+    }
+
+    /// Makes `count` workspaces with an account, credits and a webhook each; returns the webhooks' paths.
+    pub(crate) async fn make_workspaces(&self, count: usize, credits: u64) -> anyhow::Result<Vec<String>> {
+        let mut paths = Vec::with_capacity(count);
+        for number in 0..count {
+            let operator = self.text("operator_token")?;
+            let workspace = self.api("/workspaces", operator, json!({"name": format!("bench {number}")})).await?;
+            let (id, owner) = (field(&workspace, "id")?, field(&workspace, "owner_token")?);
+            let account = json!({
+                "phone": format!("+1510{:07}", number), "transport": "cloud", "phone_number_id": format!("2{number:014}"),
+                "base_url": self.text("sandbox_url")?, "access_token": "bench", "app_secret": "bench", "verify_token": "bench",
+            });
+            let account = self.api(&format!("/workspaces/{id}/accounts"), owner, account).await?;
+            let connect = format!("/workspaces/{id}/accounts/{}/connect", field(&account, "id")?);
+            self.api(&connect, owner, json!({})).await?;
+            let webhook = self.api(&format!("/workspaces/{id}/webhooks"), owner, json!({})).await?;
+            paths.push(path_of(field(&webhook, "url")?)?);
+            self.grant_to(id, credits).await?;
+        }
+        Ok(paths)
+    }
+
+    async fn api(&self, path: &str, token: &str, body: Value) -> anyhow::Result<Value> {
+        let url = format!("http://{}/api/v1{path}", self.address);
+        let answer = reqwest::Client::new().post(url).bearer_auth(token).json(&body).send().await?;
+        if !answer.status().is_success() {
+            bail!("{path} answered {}: {}", answer.status(), answer.text().await?);
+        }
+        Ok(serde_json::from_slice(&answer.bytes().await?)?)
+    }
+
+    fn text(&self, name: &str) -> anyhow::Result<&str> {
+        field(&self.quickstart, name)
+    }
+
+    /// How to reach its broker.
+    pub(crate) fn access(&self) -> anyhow::Result<Access> {
+        let read = |name: &str| {
+            std::fs::read_to_string(self.data().join("nats").join(name)).context("the broker's files cannot be read")
+        };
+        Ok(Access {
+            url: format!("nats://127.0.0.1:{}", read("port")?.trim()),
+            user: Some("angelia".to_owned()),
+            password: Some(read("password")?.trim().to_owned()),
+        })
+    }
+
+    /// Resident memory of the program and of its broker, in MiB.
+    pub(crate) fn resident_mib(&self) -> (f64, f64) {
+        let pid_file = self.data().join("nats").join("nats-server.pid");
+        let broker = std::fs::read_to_string(pid_file).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0);
+        (crate::machine::resident_mib(self.child.id()), crate::machine::resident_mib(broker))
+    }
+}
+
+impl Drop for Installation {
+    fn drop(&mut self) {
+        let pid = nix::unistd::Pid::from_raw(self.child.id() as i32);
+        // It may have ended already.
+        let _gone = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM);
+        let _status = self.child.wait();
+    }
+}
+
+fn program() -> anyhow::Result<PathBuf> {
+    let own = std::env::current_exe()?;
+    let program = own.parent().unwrap_or(Path::new(".")).join("angelia");
+    if !program.exists() {
+        bail!(
+            "{} is missing: build it with the same profile first (cargo build --release -p angelia)",
+            program.display()
+        );
+    }
+    Ok(program)
+}
+
+fn field<'a>(value: &'a Value, name: &str) -> anyhow::Result<&'a str> {
+    value[name].as_str().with_context(|| format!("no {name} in {value}"))
+}
+
+fn path_of(url: &str) -> anyhow::Result<String> {
+    let at = url.find("/hooks/").with_context(|| format!("{url} is not a webhook's URL"))?;
+    Ok(url[at..].to_owned())
+}

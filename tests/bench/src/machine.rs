@@ -1,0 +1,51 @@
+//! What the figures were measured on.
+
+use angelia_shared::clock::monotonic;
+use std::fs;
+use std::io::Write as _;
+use std::process::Command;
+
+use anyhow::Context as _;
+
+use crate::stats::Spread;
+
+/// Prints processor, kernel, versions and what a durable write costs here.
+pub(crate) fn describe() -> anyhow::Result<()> {
+    let processor = fs::read_to_string("/proc/cpuinfo").ok().and_then(|text| {
+        text.lines().find_map(|line| {
+            line.strip_prefix("model name").map(|rest| rest.trim_start_matches([' ', '\t', ':']).to_owned())
+        })
+    });
+    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    println!(
+        "machine: {cores} cores, {}, Linux {}",
+        processor.unwrap_or_else(|| "unknown processor".to_owned()),
+        kernel.trim()
+    );
+    let nats = Command::new(angelia_shared::testing::server_binary()).arg("--version").output()?;
+    println!("versions: angelia {}, {}", env!("CARGO_PKG_VERSION"), String::from_utf8_lossy(&nats.stdout).trim());
+    let fsync = fsync_ms()?;
+    println!("fsync of 4 KiB: median {:.2} ms ({:.2} to {:.2})", fsync.median, fsync.low, fsync.high);
+    Ok(())
+}
+
+fn fsync_ms() -> anyhow::Result<Spread> {
+    let mut file = tempfile::tempfile().context("cannot make a file to measure fsync")?;
+    let mut took = Vec::new();
+    for _ in 0..100 {
+        let began = monotonic();
+        file.write_all(&[7; 4_096])?;
+        file.sync_all()?;
+        took.push(began.elapsed().as_secs_f64() * 1_000.0);
+    }
+    Ok(Spread::of(&took))
+}
+
+/// Resident memory of a process in MiB.
+pub(crate) fn resident_mib(pid: u32) -> f64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib: f64 = line.and_then(|rest| rest.split_whitespace().next()?.parse().ok()).unwrap_or(0.0);
+    kib / 1_024.0
+}

@@ -1,0 +1,52 @@
+//! Measures Angelia against baselines that run in the same run on the same machine.
+//!
+//! ```text
+//! cargo build --release -p angelia && cargo run --release -p angelia-bench -- admission
+//! cargo build --release -p angelia && cargo run --release -p angelia-bench -- memory
+//! ```
+//!
+//! Every figure is a median with its spread over several rounds; the targets take turns, so that a slow minute of the
+//! machine hits all of them.
+
+mod admission;
+mod baseline;
+mod installation;
+mod load;
+mod machine;
+mod memory;
+mod stats;
+mod verify;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "angelia-bench", about = "Benchmarks with their baselines in the same run")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Durable, credit-checked acceptance over HTTP, against servers that store nothing or publish one by one.
+    Admission(admission::Args),
+    /// Resident memory of all services together after many messages.
+    Memory(memory::Args),
+    /// Serves a baseline; started by the other commands.
+    #[command(hide = true)]
+    Serve(baseline::Args),
+}
+
+fn main() -> anyhow::Result<()> {
+    let cli = Cli::parse();
+    // Only the first one is used; a library may have been quicker with the same.
+    let _already_there = rustls::crypto::ring::default_provider().install_default();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        match cli.command {
+            Command::Admission(args) => admission::run(args).await,
+            Command::Memory(args) => memory::run(args).await,
+            Command::Serve(args) => baseline::serve(args).await,
+        }
+    })
+}

@@ -1,0 +1,30 @@
+//! Sending as WhatsApp and the wallet see it: what goes out, when, and what is given back.
+
+mod attachments;
+mod pace;
+mod receipts;
+mod script;
+mod waiting;
+
+use angelia_tests::installation::{Installation, Setup, Shared, text};
+use serde_json::Value;
+
+/// With attachments from this machine, and with the deadlines as they come.
+static PATIENT: Shared = Shared::new(|| Setup::new().set("ANGELIA_ATTACHMENTS_ALLOW_LOOPBACK", "1"));
+
+/// With attachments as they come, and with deadlines that tests can wait for.
+static IMPATIENT: Shared =
+    Shared::new(|| Setup::new().set("ANGELIA_MESSAGE_EXPIRES_AFTER_S", "3").set("ANGELIA_UNKNOWN_DEADLINE_S", "3"));
+
+async fn patient() -> &'static Installation {
+    PATIENT.get().await
+}
+
+async fn impatient() -> &'static Installation {
+    IMPATIENT.get().await
+}
+
+/// The names of a message's events, oldest first.
+fn events(message: &Value) -> Vec<&str> {
+    message["timeline"].as_array().expect("a message has a timeline").iter().map(|entry| text(entry, "event")).collect()
+}

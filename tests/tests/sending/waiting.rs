@@ -1,0 +1,94 @@
+//! Messages that wait: expiry, cancelling, and that waiting for one's turn never expires anything.
+
+use angelia_tests::installation::text;
+use angelia_tests::tenant::{NEVER, Tenant, recipient};
+use angelia_tests::wait::{SOON, eventually};
+use serde_json::json;
+
+use crate::{impatient, patient};
+
+#[tokio::test]
+async fn messages_held_by_a_disconnected_account_expire_and_are_refunded() {
+    let tenant = Tenant::new(impatient().await, 10).await;
+    let account = tenant.account(NEVER).await;
+    let first = tenant.send(&account, &recipient("1234"), "goes out").await;
+    tenant.until(&first, &["sent", "delivered", "read"]).await;
+    let mut held = Vec::new();
+    for n in 0..3 {
+        held.push(tenant.send(&account, &recipient("1234"), &format!("held {n}")).await);
+    }
+    tenant.disconnect(&account).await;
+    for id in &held {
+        let message = tenant.until(id, &["failed"]).await;
+        assert!(text(&message, "reason").contains("expired"), "{message}");
+        tenant.until_refunded(id, 1).await;
+        assert!(tenant.journal().await.sends_of(id).is_empty());
+    }
+    assert_eq!(tenant.wallet_with_refunds(3).await.available, 9);
+    tenant.check_log().await;
+}
+
+#[tokio::test]
+async fn a_message_that_waits_for_its_turn_never_expires() {
+    let tenant = Tenant::new(impatient().await, 10).await;
+    let account = tenant.account([1_500, 1_600]).await;
+    let mut ids = Vec::new();
+    for n in 0..5 {
+        ids.push(tenant.send(&account, &recipient("1234"), &format!("{n}")).await);
+    }
+    // The last one waits for twice as long as a held message lives here.
+    for id in &ids {
+        tenant.until(id, &["sent", "delivered", "read"]).await;
+    }
+    assert_eq!(tenant.wallet().await.refunded, 0);
+}
+
+#[tokio::test]
+async fn a_message_of_a_connection_that_comes_back_in_time_goes_out() {
+    let tenant = Tenant::new(patient().await, 10).await;
+    let account = tenant.account([1_500, 1_600]).await;
+    let mut ids = Vec::new();
+    for n in 0..3 {
+        ids.push(tenant.send(&account, &recipient("1234"), &format!("{n}")).await);
+    }
+    tenant.until(&ids[0], &["sent", "delivered", "read"]).await;
+    tenant.disconnect(&account).await;
+    let waiting = eventually("the message says what holds it", SOON, async || {
+        let message = tenant.message(&ids[2]).await;
+        if message["held_by"].is_string() { Ok(message) } else { Err(message.to_string()) }
+    })
+    .await;
+    assert_eq!(text(&waiting, "state"), "queued", "{waiting}");
+    tenant.connect(&account).await;
+    for id in &ids {
+        tenant.until(id, &["sent", "delivered", "read"]).await;
+        assert_eq!(tenant.journal().await.sends_of(id).len(), 1);
+    }
+    tenant.check_log().await;
+}
+
+#[tokio::test]
+async fn a_queued_message_can_be_cancelled_and_is_refunded_and_never_sent() {
+    let tenant = Tenant::new(patient().await, 10).await;
+    let account = tenant.account(NEVER).await;
+    let first = tenant.send(&account, &recipient("1234"), "goes out").await;
+    let (two, three) = (
+        tenant.send(&account, &recipient("1234"), "is cancelled").await,
+        tenant.send(&account, &recipient("1234"), "stays").await,
+    );
+    tenant.until(&first, &["sent", "delivered", "read"]).await;
+    let cancel = async |id: &str| tenant.owner.post(&tenant.path(&format!("/messages/{id}/cancel")), json!({})).await;
+    let answer = cancel(&two).await;
+    assert!((200..300).contains(&answer.status), "{}", answer.text());
+    tenant.until(&two, &["cancelled"]).await;
+    tenant.until_refunded(&two, 1).await;
+    // Again, and for one that has gone out: nothing changes.
+    cancel(&two).await;
+    cancel(&first).await;
+    let wallet = tenant.wallet_with_refunds(1).await;
+    assert_eq!((wallet.consumed, wallet.available), (3, 8));
+    assert_eq!(text(&tenant.message(&three).await, "state"), "queued");
+    assert!(["sent", "delivered", "read"].contains(&text(&tenant.message(&first).await, "state")));
+    assert!(tenant.journal().await.sends_of(&two).is_empty());
+    tenant.check_log().await;
+}
