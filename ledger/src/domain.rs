@@ -1,7 +1,7 @@
 //! The ledger's rules: synchronous, without a clock, dice or IO.
 
+pub mod acceptance;
 pub mod answer;
-pub mod calls;
 pub mod chain;
 pub mod contradiction;
 pub mod digest;
@@ -11,6 +11,7 @@ pub mod index;
 pub mod keys;
 pub mod lanes;
 pub mod message;
+pub mod places;
 pub mod projection;
 pub mod queue;
 pub mod refund;

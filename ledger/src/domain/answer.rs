@@ -1,17 +1,22 @@
 //! Answers from the rows: what each question gets, but for sealed contents, which only the log has.
 
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 use angelia_shared::ids::{AccountId, MessageId, Position, WebhookId, WorkspaceId};
-use angelia_shared::query::{AccountQueue, CreditsView, MessageState, MessageView, StatementKind};
+use angelia_shared::query::{AccountQueue, CreditsView, MessageState, MessageView};
 
-use super::calls;
-use super::index::{InState, OfAccount};
+use super::acceptance;
+use super::index::InState;
 use super::message::{Acceptance, Message, rank};
+use super::places::{self, OfAccount, OfWebhook};
 use super::queue::{self, Queue};
-use super::statement::Line;
+use super::statement;
 use super::table::{Direction, Span, Tables};
 use super::wallet::Wallet;
+
+/// Calls of a webhook that are shown. Source: the contract's "last 100".
+const CALLS_MAX: usize = 100;
 
 /// A wallet as its owner sees it.
 ///
@@ -40,7 +45,7 @@ pub fn accounts<T: Tables>(tables: &T, workspace: WorkspaceId) -> Result<Vec<Acc
 /// When the store cannot be read.
 pub fn message<T: Tables>(tables: &T, workspace: WorkspaceId, id: MessageId) -> Result<Option<MessageView>, T::Error> {
     let Some(Acceptance(at)) = tables.get(&id)? else { return Ok(None) };
-    let Some(message) = tables.get::<Message>(&at)?.filter(|message| message.workspace == workspace) else {
+    let Some(message) = acceptance::load(tables, at)?.filter(|message| message.workspace == workspace) else {
         return Ok(None);
     };
     view(tables, at, &message).map(Some)
@@ -67,18 +72,63 @@ pub struct Wanted {
 /// When the store cannot be read.
 pub fn messages<T: Tables>(tables: &T, wanted: Wanted) -> Result<Vec<MessageView>, T::Error> {
     let places = match (wanted.state, wanted.account) {
+        (Some(MessageState::Queued), _) => queued(tables, &wanted)?,
         (Some(state), account) => in_state(tables, &wanted, state, account)?,
-        (None, Some(account)) => of_account(tables, &wanted, account)?,
-        (None, None) => charged(tables, &wanted)?,
+        (None, Some(account)) => {
+            let mut found = Vec::new();
+            places::newest::<OfAccount, T>(tables, account, wanted.before, taking(&mut found, wanted.limit))?;
+            found
+        }
+        (None, None) => {
+            let mut found = Vec::new();
+            statement::charges(tables, wanted.workspace, wanted.before, taking(&mut found, wanted.limit))?;
+            found
+        }
     };
     let mut views = Vec::with_capacity(places.len());
     for at in places {
         // Another workspace's account has no messages here.
-        if let Some(message) = tables.get::<Message>(&at)?.filter(|message| message.workspace == wanted.workspace) {
+        if let Some(message) = acceptance::load(tables, at)?.filter(|message| message.workspace == wanted.workspace) {
             views.push(view(tables, at, &message)?);
         }
     }
     Ok(views)
+}
+
+/// Messages that wait for their turn: those behind the point up to which an account's queue has left.
+fn queued<T: Tables>(tables: &T, wanted: &Wanted) -> Result<Vec<Position>, T::Error> {
+    let mut queues: Vec<(AccountId, Queue)> = Vec::new();
+    tables.scan::<Queue>(&Span::under::<Queue>(&wanted.workspace), Direction::Up, |(_, account), queue| {
+        if queue.waiting() > 0 && wanted.account.is_none_or(|wanted| wanted == account) {
+            queues.push((account, queue));
+        }
+        ControlFlow::Continue(())
+    })?;
+    let mut newest = BTreeSet::new();
+    for (account, queue) in queues {
+        let mut failed = None;
+        places::newest::<OfAccount, T>(tables, account, wanted.before, |at| {
+            // Older ones than a full list holds do not come into it, whatever their account.
+            if newest.len() >= wanted.limit && newest.first().is_some_and(|oldest| at < *oldest) {
+                return ControlFlow::Break(());
+            }
+            match acceptance::load(tables, at) {
+                Ok(Some(message)) if message.ordinal <= queue.left_through => return ControlFlow::Break(()),
+                Ok(Some(message)) if message.state == MessageState::Queued => drop(newest.insert(at)),
+                Ok(_) => {}
+                Err(error) => {
+                    failed = Some(error);
+                    return ControlFlow::Break(());
+                }
+            }
+            if newest.len() > wanted.limit {
+                newest.pop_first();
+            }
+            ControlFlow::Continue(())
+        })?;
+        failed.map_or(Ok(()), Err)?;
+    }
+    Ok(newest.into_iter().rev().collect())
 }
 
 fn in_state<T: Tables>(
@@ -102,32 +152,12 @@ fn in_state<T: Tables>(
     Ok(places)
 }
 
-fn of_account<T: Tables>(tables: &T, wanted: &Wanted, account: AccountId) -> Result<Vec<Position>, T::Error> {
-    let mut span = Span::under::<OfAccount>(&account);
-    if let Some(before) = wanted.before {
-        span = span.before::<OfAccount>(&(account, before));
-    }
-    let mut places = Vec::new();
-    tables.scan::<OfAccount>(&span, Direction::Down, |(_, at), _| {
+/// Takes places until there are enough.
+fn taking(places: &mut Vec<Position>, limit: usize) -> impl FnMut(Position) -> ControlFlow<()> {
+    move |at| {
         places.push(at);
-        until_full(&places, wanted.limit)
-    })?;
-    Ok(places)
-}
-
-fn charged<T: Tables>(tables: &T, wanted: &Wanted) -> Result<Vec<Position>, T::Error> {
-    let mut span = Span::under::<Line>(&wanted.workspace);
-    if let Some(before) = wanted.before {
-        span = span.before::<Line>(&(wanted.workspace, before));
+        until_full(places, limit)
     }
-    let mut places = Vec::new();
-    tables.scan::<Line>(&span, Direction::Down, |(_, at), line| {
-        if line.kind == StatementKind::Charge {
-            places.push(at);
-        }
-        until_full(&places, wanted.limit)
-    })?;
-    Ok(places)
 }
 
 fn until_full(places: &[Position], limit: usize) -> ControlFlow<()> {
@@ -145,10 +175,13 @@ pub fn accepted_calls<T: Tables>(
     before: Option<Position>,
     limit: usize,
 ) -> Result<Vec<(Position, Message)>, T::Error> {
+    let mut places = Vec::new();
+    let limit = limit.min(CALLS_MAX);
+    // Pages stay within the newest calls, so what is before a page's end is counted, too.
+    places::newest::<OfWebhook, T>(tables, webhook, None, taking(&mut places, CALLS_MAX))?;
     let mut found = Vec::new();
-    let places = calls::newest(tables, webhook, usize::MAX)?;
     for at in places.into_iter().filter(|at| before.is_none_or(|before| *at < before)).take(limit) {
-        if let Some(message) = tables.get::<Message>(&at)?.filter(|message| message.workspace == workspace) {
+        if let Some(message) = acceptance::load(tables, at)?.filter(|message| message.workspace == workspace) {
             found.push((at, message));
         }
     }

@@ -10,6 +10,7 @@ use std::ops::ControlFlow;
 use angelia_shared::ids::{AccountId, MemberId, MessageId, Position, WorkspaceId};
 use angelia_shared::units::UnixMillis;
 
+use super::acceptance;
 use super::head::{Claim, Head};
 use super::index::UnknownSince;
 use super::message::Message;
@@ -77,7 +78,7 @@ pub fn overdue<T: Tables>(
     })?;
     let mut due = Vec::new();
     for (place, part) in places {
-        let Some(message) = tables.get::<Message>(&place)? else { continue };
+        let Some(message) = acceptance::load(tables, place)? else { continue };
         let wallet: Wallet = tables.get(&message.workspace)?.unwrap_or_default();
         if wallet.stopped.is_none() {
             let Message { workspace, account, id: message, .. } = message;

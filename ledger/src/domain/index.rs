@@ -14,7 +14,8 @@ use super::queue::{self, Queue};
 use super::refund::Debt;
 use super::table::{Decoder, Encoder, Row, Tables};
 
-/// A message in a state. Keyed by workspace, state and place; the account spares a look at the message.
+/// A message in a state other than `queued`, whose messages are found by their accounts' queues. Keyed by workspace, state
+/// and place; the account spares a look at the message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InState(pub AccountId);
 
@@ -28,21 +29,6 @@ impl Row for InState {
 
     fn read(input: &mut Decoder<'_>) -> Option<Self> {
         input.id().map(|id| Self(AccountId(id)))
-    }
-}
-
-/// A message of an account. Keyed by account and place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct OfAccount;
-
-impl Row for OfAccount {
-    const TABLE: u8 = 8;
-    type Key = (AccountId, Position);
-
-    fn write(&self, _out: &mut Encoder) {}
-
-    fn read(_input: &mut Decoder<'_>) -> Option<Self> {
-        Some(Self)
     }
 }
 
@@ -62,9 +48,9 @@ impl Row for UnknownSince {
 }
 
 /// What the rows of a message were written from.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shadow {
-    state: Option<MessageState>,
+    state: MessageState,
     left_queue: bool,
     parts: SmallVec<[PartShadow; 2]>,
 }
@@ -84,20 +70,21 @@ impl Shadow {
             unknown_since: part.unknown_since,
             has_provider_id: part.provider_id.is_some(),
         });
-        Self { state: Some(message.state), left_queue: message.left_queue, parts: parts.collect() }
+        Self { state: message.state, left_queue: message.left_queue, parts: parts.collect() }
     }
 }
 
-/// Writes a message and the rows that changed with it since `before`.
+/// Writes a message to which something happened, and the rows that changed with it since `before`.
 ///
 /// # Errors
 /// When the store cannot be read.
 pub fn write<T: Tables>(tables: &mut T, at: Position, before: &Shadow, message: &Message) -> Result<(), T::Error> {
     tables.put(&at, message);
-    if before.state != Some(message.state) {
-        if let Some(state) = before.state {
-            tables.remove::<InState>(&(message.workspace, rank(state), at));
+    if before.state != message.state {
+        if before.state != MessageState::Queued {
+            tables.remove::<InState>(&(message.workspace, rank(before.state), at));
         }
+        // A state only moves up, so it is not `queued` now.
         tables.put(&(message.workspace, rank(message.state), at), &InState(message.account));
     }
     if message.left_queue && !before.left_queue {

@@ -15,12 +15,12 @@ mod change;
 mod part;
 mod timeline;
 
-use angelia_shared::event::MessageAccepted;
 use angelia_shared::ids::{AccountId, MessageId, Position, WebhookId, WorkspaceId};
 use angelia_shared::query::MessageState;
 use angelia_shared::units::{Credits, UnixMillis};
 use smallvec::SmallVec;
 
+use super::acceptance::Accepted;
 use super::table::{Decoder, Encoder, Row};
 
 pub use change::{Outcome, Report};
@@ -30,7 +30,8 @@ pub use timeline::{ENTRIES_MAX, Happened, Timeline};
 /// Characters of a provider's words that are kept; the log has them all.
 const DETAIL_MAX: usize = 500;
 
-/// What is known of one message. Keyed by the place of its acceptance: neighbours in time are neighbours in the store.
+/// What is known of one message to which something has happened (before that, see [`super::acceptance`]). Keyed by the
+/// place of its acceptance: neighbours in time are neighbours in the store.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Message {
     /// Its id.
@@ -68,17 +69,18 @@ pub struct Message {
 }
 
 impl Message {
-    /// The message that an acceptance makes, as the `ordinal`th of its account.
-    pub fn accepted(fact: &MessageAccepted, position: Position, ordinal: u64) -> Self {
+    /// The message that an acceptance makes.
+    pub fn accepted(accepted: &Accepted, position: Position) -> Self {
+        let Accepted { line: _, id, workspace, webhook, account, at, credits, ordinal } = *accepted;
         let mut timeline = Timeline::default();
-        timeline.add(Happened { position, at: fact.at, event: "MessageAccepted", detail: None });
+        timeline.add(Happened { position, at, event: "MessageAccepted", detail: None });
         Self {
-            id: fact.message,
-            workspace: fact.workspace,
-            webhook: fact.webhook,
-            account: fact.account,
-            accepted_at: fact.at,
-            credits: fact.credits,
+            id,
+            workspace,
+            webhook,
+            account,
+            accepted_at: at,
+            credits,
             ordinal,
             state: MessageState::Queued,
             failed: false,
@@ -182,7 +184,7 @@ impl Row for Message {
     }
 }
 
-/// Where a message is: its row's key, by its id.
+/// Where a message is, by its id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Acceptance(pub Position);
 

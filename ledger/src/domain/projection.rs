@@ -13,6 +13,7 @@
 mod book_keeping;
 mod messages;
 mod money;
+mod shared_rows;
 
 use angelia_shared::event::{BadLine, Event, lines};
 use angelia_shared::ids::{AccountId, MessageId, Position, WorkspaceId};
@@ -20,12 +21,14 @@ use angelia_shared::log::Record;
 use angelia_shared::log::digest::sha256;
 use angelia_shared::subject::Subject;
 
+use super::acceptance;
 use super::chain::log_digest;
 use super::contradiction::{Broken, Contradiction, Kept};
 use super::head::{Head, is_fact};
 use super::message::{Acceptance, Message, Report as Receipted};
 use super::table::Tables;
 use super::wallet::Wallet;
+use shared_rows::SharedRows;
 
 /// Contradictions that are kept in words. All are counted.
 const CONTRADICTIONS_KEPT: u64 = 1_000;
@@ -72,7 +75,12 @@ impl<T: Tables> Projection<T> {
     /// # Errors
     /// When the store cannot be used: the projection is then between two states and must be thrown away.
     pub fn fold(&mut self, batch: &[Record]) -> Result<Report, T::Error> {
-        let mut fold = Fold { tables: &mut self.tables, head: &mut self.head, report: Report::default() };
+        let mut fold = Fold {
+            tables: &mut self.tables,
+            head: &mut self.head,
+            shared: SharedRows::default(),
+            report: Report::default(),
+        };
         let folded = fold.head.seq;
         for (at, record) in batch.iter().enumerate().filter(|(_, record)| record.seq > folded) {
             fold.record(record, &batch[..at])?;
@@ -102,6 +110,7 @@ struct Owner {
 struct Fold<'a, T> {
     tables: &'a mut T,
     head: &'a mut Head,
+    shared: SharedRows,
     report: Report,
 }
 
@@ -135,6 +144,7 @@ impl<T: Tables> Fold<'_, T> {
                 (_, Err(BadLine::NotAnEvent { .. })) => self.unknown(at, "not an event"),
             }
         }
+        self.shared.put(self.tables, record.seq);
         Ok(())
     }
 
@@ -191,7 +201,7 @@ impl<T: Tables> Fold<'_, T> {
     /// The message that an event is about, with its place; `None` when this owner never accepted it.
     fn find(&self, owner: Owner, id: MessageId) -> Result<Option<(Position, Message)>, T::Error> {
         let Some(Acceptance(at)) = self.tables.get(&id)? else { return Ok(None) };
-        let message = self.tables.get::<Message>(&at)?;
+        let message = acceptance::load(self.tables, at)?;
         let ours = |message: &Message| message.workspace == owner.workspace && message.account == owner.account;
         Ok(message.filter(ours).map(|message| (at, message)))
     }

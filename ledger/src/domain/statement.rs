@@ -1,6 +1,6 @@
 //! Every grant, charge and refund of a wallet, in the log's order, with the balance after it.
 //!
-//! Shape: one row a line, keyed by workspace and place. A refund's event has one line for each of its items, numbered as
+//! Shape: one row a record and workspace, with its lines. A refund's event has one line for each of its items, numbered as
 //! the items are: places stay unique. Charges double as the list of a workspace's messages.
 
 use std::ops::ControlFlow;
@@ -11,7 +11,7 @@ use angelia_shared::units::{Credits, UnixMillis};
 
 use super::table::{Decoder, Direction, Encoder, Row, Span, Tables};
 
-/// One line as it is kept.
+/// One line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
     /// When.
@@ -36,10 +36,7 @@ impl Line {
     }
 }
 
-impl Row for Line {
-    const TABLE: u8 = 6;
-    type Key = (WorkspaceId, Position);
-
+impl Line {
     fn write(&self, out: &mut Encoder) {
         out.byte(match self.kind {
             StatementKind::Grant => 0,
@@ -71,6 +68,30 @@ impl Row for Line {
     }
 }
 
+/// A workspace's lines from one record, each with its number in it, in order. Keyed by workspace and the record's sequence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Passage(pub Vec<(u16, Line)>);
+
+impl Row for Passage {
+    const TABLE: u8 = 6;
+    type Key = (WorkspaceId, u64);
+
+    fn write(&self, out: &mut Encoder) {
+        for (number, line) in &self.0 {
+            out.number(u64::from(*number));
+            line.write(out);
+        }
+    }
+
+    fn read(input: &mut Decoder<'_>) -> Option<Self> {
+        let mut lines = Vec::new();
+        while !input.0.is_empty() {
+            lines.push((input.small()?, Line::read(input)?));
+        }
+        Some(Self(lines))
+    }
+}
+
 /// Times are those of the services that wrote, so they are in order only as far as their clocks agree. An hour is far
 /// more than synchronised clocks differ.
 const CLOCKS_APART_MS: i64 = 3_600_000;
@@ -93,43 +114,71 @@ pub struct Wanted {
 /// # Errors
 /// When the store cannot be read.
 pub fn lines<T: Tables>(tables: &T, workspace: WorkspaceId, wanted: Wanted) -> Result<Vec<StatementLine>, T::Error> {
-    let mut span = Span::under::<Line>(&workspace);
+    let mut span = Span::under::<Passage>(&workspace);
     if let Some(after) = wanted.after {
-        span = span.after::<Line>(&(workspace, after));
+        span = span.starting_at::<Passage>(&(workspace, after.seq));
     }
     if let Some(from) = wanted.from {
         let first = skip_to(tables, workspace, UnixMillis(from.0.saturating_sub(CLOCKS_APART_MS)))?;
-        span = span.starting_at::<Line>(&(workspace, Position::new(first, 0)));
+        span = span.starting_at::<Passage>(&(workspace, first));
     }
     let beyond = wanted.to.map(|to| to.plus_ms(CLOCKS_APART_MS as u64));
     let mut lines = Vec::new();
-    tables.scan::<Line>(&span, Direction::Up, |(_, position), line| {
-        if lines.len() >= wanted.limit || beyond.is_some_and(|beyond| line.at > beyond) {
-            return ControlFlow::Break(());
-        }
-        let in_time = wanted.from.is_none_or(|from| line.at >= from) && wanted.to.is_none_or(|to| line.at < to);
-        if in_time {
-            lines.push(line.view(position));
+    tables.scan::<Passage>(&span, Direction::Up, |(_, seq), Passage(passage)| {
+        for (number, line) in passage {
+            if lines.len() >= wanted.limit || beyond.is_some_and(|beyond| line.at > beyond) {
+                return ControlFlow::Break(());
+            }
+            let position = Position::new(seq, number);
+            let in_time = wanted.from.is_none_or(|from| line.at >= from) && wanted.to.is_none_or(|to| line.at < to);
+            if in_time && wanted.after.is_none_or(|after| position > after) {
+                lines.push(line.view(position));
+            }
         }
         ControlFlow::Continue(())
     })?;
     Ok(lines)
 }
 
+/// Visits the charges of a workspace from the newest one before `before` down, until the visitor breaks.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn charges<T: Tables>(
+    tables: &T,
+    workspace: WorkspaceId,
+    before: Option<Position>,
+    mut visit: impl FnMut(Position) -> ControlFlow<()>,
+) -> Result<(), T::Error> {
+    let mut span = Span::under::<Passage>(&workspace);
+    if let Some(before) = before {
+        span = span.before::<Passage>(&(workspace, before.seq.saturating_add(1)));
+    }
+    tables.scan::<Passage>(&span, Direction::Down, |(_, seq), Passage(passage)| {
+        for (number, line) in passage.iter().rev() {
+            let place = Position::new(seq, *number);
+            if line.kind == StatementKind::Charge && before.is_none_or(|before| place < before) {
+                visit(place)?;
+            }
+        }
+        ControlFlow::Continue(())
+    })
+}
+
 /// A sequence before which no line is as late as `time`, found by halving.
 fn skip_to<T: Tables>(tables: &T, workspace: WorkspaceId, time: UnixMillis) -> Result<u64, T::Error> {
-    let all = Span::under::<Line>(&workspace);
+    let all = Span::under::<Passage>(&workspace);
     let (mut low, mut high) = (0, 0);
-    tables.scan::<Line>(&all, Direction::Down, |(_, last), _| {
-        high = last.seq + 1;
+    tables.scan::<Passage>(&all, Direction::Down, |(_, last), _| {
+        high = last + 1;
         ControlFlow::Break(())
     })?;
     while low < high {
         let middle = low + (high - low) / 2;
-        let span = all.clone().starting_at::<Line>(&(workspace, Position::new(middle, 0)));
+        let span = all.clone().starting_at::<Passage>(&(workspace, middle));
         let mut late = true;
-        tables.scan::<Line>(&span, Direction::Up, |_, line| {
-            late = line.at >= time;
+        tables.scan::<Passage>(&span, Direction::Up, |_, Passage(passage)| {
+            late = passage.first().is_none_or(|(_, line)| line.at >= time);
             ControlFlow::Break(())
         })?;
         if late {
@@ -138,6 +187,12 @@ fn skip_to<T: Tables>(tables: &T, workspace: WorkspaceId, time: UnixMillis) -> R
             low = middle + 1;
         }
     }
+    // The one before may begin early and end late.
+    let earlier = all.before::<Passage>(&(workspace, low));
+    tables.scan::<Passage>(&earlier, Direction::Down, |(_, seq), _| {
+        low = seq;
+        ControlFlow::Break(())
+    })?;
     Ok(low)
 }
 
@@ -150,14 +205,19 @@ mod tests {
 
     const OURS: WorkspaceId = WorkspaceId(5);
 
-    fn tables(times: &[i64]) -> MemoryTables {
+    /// Lines with these times, `together` in a record; every second one is a charge.
+    fn tables(times: &[i64], together: usize) -> MemoryTables {
         let mut tables = MemoryTables::default();
-        for (n, at) in times.iter().enumerate() {
-            let (credits, balance) = (Credits(1), Credits(n as u64));
+        let lines = times.iter().enumerate().map(|(n, at)| {
+            let kind = if n % 2 == 0 { StatementKind::Grant } else { StatementKind::Charge };
             let (message, reason) = (None, None);
-            let line = Line { at: UnixMillis(*at), kind: StatementKind::Grant, credits, balance, message, reason };
+            Line { at: UnixMillis(*at), kind, credits: Credits(1), balance: Credits(n as u64), message, reason }
+        });
+        for (number, lines) in lines.collect::<Vec<_>>().chunks(together).enumerate() {
+            // Lines of others leave gaps in the record.
+            let passage = Passage(lines.iter().zip(0_u16..).map(|(line, n)| (n * 2, line.clone())).collect());
             for workspace in [OURS, WorkspaceId(4), WorkspaceId(6)] {
-                tables.put(&(workspace, Position::new(n as u64 * 3 + 1, 0)), &line);
+                tables.put(&(workspace, number as u64 * 3 + 1), &passage);
             }
         }
         tables
@@ -170,12 +230,13 @@ mod tests {
             from in proptest::option::of(0_i64..500_000_000),
             to in proptest::option::of(0_i64..500_000_000),
             limit in 1_usize..80,
+            together in 1_usize..5,
         ) {
             // Time goes on, and the clocks of two services differ by up to a third of an hour.
             let mut now = 0;
             let times: Vec<i64> = steps.iter().map(|(step, apart)| { now += step; now + apart }).collect();
             let wanted = Wanted { from: from.map(UnixMillis), to: to.map(UnixMillis), after: None, limit };
-            let found = lines(&tables(&times), OURS, wanted).unwrap();
+            let found = lines(&tables(&times, together), OURS, wanted).unwrap();
             let found: Vec<i64> = found.iter().map(|line| line.at.0).collect();
             let in_time = |at: &i64| from.is_none_or(|from| *at >= from) && to.is_none_or(|to| *at < to);
             let expected: Vec<i64> = times.iter().copied().filter(in_time).take(limit).collect();
@@ -185,11 +246,35 @@ mod tests {
 
     #[test]
     fn pages_follow_each_other_without_a_gap() {
-        let tables = tables(&[1, 2, 3, 4, 5]);
-        let page = |after, limit| lines(&tables, OURS, Wanted { after, limit, ..Wanted::default() }).unwrap();
-        let first = page(None, 2);
-        let second = page(first.last().map(|line| line.at_position), 9);
-        let balances: Vec<u64> = first.iter().chain(&second).map(|line| line.balance.0).collect();
-        assert_eq!(balances, [0, 1, 2, 3, 4]);
+        for together in 1..=5 {
+            let tables = tables(&[1, 2, 3, 4, 5], together);
+            let page = |after, limit| lines(&tables, OURS, Wanted { after, limit, ..Wanted::default() }).unwrap();
+            let first = page(None, 2);
+            let second = page(first.last().map(|line| line.at_position), 9);
+            let balances: Vec<u64> = first.iter().chain(&second).map(|line| line.balance.0).collect();
+            assert_eq!(balances, [0, 1, 2, 3, 4]);
+        }
+    }
+
+    #[test]
+    fn charges_come_newest_first_from_any_place_on() {
+        for together in 1..=5 {
+            let tables = tables(&[1, 2, 3, 4, 5, 6], together);
+            let found = |before| {
+                let mut found = Vec::new();
+                let visit = |place| {
+                    found.push(place);
+                    ControlFlow::Continue(())
+                };
+                charges(&tables, OURS, before, visit).unwrap();
+                found
+            };
+            let all = found(None);
+            assert_eq!(all.len(), 3);
+            assert!(all.is_sorted_by(|newer, older| newer > older));
+            for (number, place) in all.iter().enumerate() {
+                assert_eq!(found(Some(*place)), all[number + 1..]);
+            }
+        }
     }
 }

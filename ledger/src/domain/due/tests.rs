@@ -1,3 +1,4 @@
+use super::super::acceptance::Accepted;
 use super::super::head::Checkpoint;
 use super::super::history::{History, acceptance};
 use super::super::projection::Projection;
@@ -45,7 +46,7 @@ fn unknown_messages() -> MemoryTables {
         let writer = History::default().open();
         let event = acceptance(MessageId(n), workspace, AccountId(9), 1, writer, UnixMillis(0));
         let angelia_shared::event::Event::MessageAccepted(fact) = event else { unreachable!("an acceptance") };
-        tables.put(&place, &Message::accepted(&fact, place, n));
+        tables.put(&place, &Message::accepted(&Accepted::of(&fact, place.line, n), place));
         tables.put(&(UnixMillis(n as i64 * 100), place, 0), &UnknownSince);
     }
     tables

@@ -13,7 +13,7 @@ const AT: UnixMillis = UnixMillis(1_000);
 fn message(price: u64) -> Message {
     let event = acceptance(ID, WorkspaceId(1), AccountId(2), price, WriterId(3), AT);
     let Event::MessageAccepted(fact) = event else { unreachable!("an acceptance") };
-    Message::accepted(&fact, Position::new(5, 0), 1)
+    Message::accepted(&Accepted::of(&fact, 0, 1), Position::new(5, 0))
 }
 
 fn started(attempt: u32, part: u8, parts: u8, credits: u64) -> AttemptStarted {

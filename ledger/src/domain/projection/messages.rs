@@ -7,15 +7,16 @@ use angelia_shared::ids::{MessageId, Position};
 use angelia_shared::query::StatementKind;
 use angelia_shared::units::UnixMillis;
 
+use super::super::acceptance::Accepted;
 use super::super::contradiction::Broken;
-use super::super::index::{self, OfAccount, Shadow};
+use super::super::index::{self, Shadow};
+use super::super::keys;
 use super::super::lanes::Lane;
 use super::super::message::{Acceptance, Happened, Message, Outcome, Report};
 use super::super::queue::Queue;
 use super::super::statement::Line;
 use super::super::table::Tables;
 use super::super::wallet::Wallet;
-use super::super::{calls, keys};
 use super::{Fold, Owner};
 
 impl<T: Tables> Fold<'_, T> {
@@ -28,11 +29,8 @@ impl<T: Tables> Fold<'_, T> {
         let mut queue: Queue = self.tables.get(&queue_key)?.unwrap_or_default();
         queue.accepted += 1;
         self.tables.put(&queue_key, &queue);
-        let message = Message::accepted(fact, at, queue.accepted);
         self.tables.put(&fact.message, &Acceptance(at));
-        self.tables.put(&(fact.account, at), &OfAccount);
-        index::write(self.tables, at, &Shadow::default(), &message)?;
-        calls::taken(self.tables, fact.webhook, at)?;
+        self.shared.accepted(Accepted::of(fact, at.line, queue.accepted));
         self.charge(at, fact)
     }
 
@@ -54,7 +52,7 @@ impl<T: Tables> Fold<'_, T> {
             message: Some(fact.message),
             reason: None,
         };
-        self.tables.put(&(workspace, at), &line);
+        self.shared.line(workspace, at, line);
         for broken in overspent.into_iter().chain(consumed.err()) {
             self.contradiction(at, Some(workspace), broken)?;
         }

@@ -5,10 +5,11 @@ use angelia_shared::ids::{Position, WorkspaceId};
 use angelia_shared::query::StatementKind;
 use angelia_shared::units::{Credits, UnixMillis};
 
+use super::super::acceptance;
 use super::super::contradiction::Broken;
 use super::super::index::{self, Shadow};
 use super::super::lanes::Lane;
-use super::super::message::{Acceptance, Happened, Message};
+use super::super::message::{Acceptance, Happened};
 use super::super::statement::Line;
 use super::super::table::Tables;
 use super::super::wallet::{Movement, Wallet};
@@ -30,7 +31,7 @@ impl<T: Tables> Fold<'_, T> {
             message: None,
             reason: Some(fact.reason.clone()),
         };
-        self.tables.put(&(workspace, at), &line);
+        self.shared.line(workspace, at, line);
         self.broken(at, workspace, broken)
     }
 
@@ -82,7 +83,7 @@ impl<T: Tables> Fold<'_, T> {
                 reason: Some(item.reason.clone()),
             };
             let place = Position::new(at.seq, u16::try_from(number).unwrap_or(u16::MAX));
-            self.tables.put(&(workspace, place), &line);
+            self.shared.line(workspace, place, line);
             let refunded = self.refund_part(at, workspace, item, fact.at)?;
             self.broken(at, workspace, refunded.err())?;
         }
@@ -120,8 +121,8 @@ impl<T: Tables> Fold<'_, T> {
         let Some(Acceptance(place)) = self.tables.get(&item.message)? else {
             return Ok(Err(Broken::NotAccepted(item.message)));
         };
-        let Some(mut message) = self.tables.get::<Message>(&place)?.filter(|message| message.workspace == workspace)
-        else {
+        let ours = acceptance::load(self.tables, place)?.filter(|message| message.workspace == workspace);
+        let Some(mut message) = ours else {
             return Ok(Err(Broken::NotAccepted(item.message)));
         };
         let before = Shadow::of(&message);

@@ -1,6 +1,6 @@
 mod naive;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
 use angelia_shared::event::message::UnknownPolicy;
@@ -14,6 +14,7 @@ use angelia_shared::subject::{DirectoryKind, Partition, Subject};
 use angelia_shared::units::{Credits, UnixMillis};
 use proptest::prelude::*;
 
+use super::super::acceptance::Page;
 use super::super::contradiction::Broken;
 use super::super::digest::state_digest;
 use super::super::history::{History, World, acceptance, receipt, steps};
@@ -21,6 +22,7 @@ use super::super::index::{InState, UnknownSince};
 use super::super::message::rank;
 use super::super::queue::Queue;
 use super::super::refund::Debt;
+use super::super::statement::Passage;
 use super::super::table::{Direction, MemoryTables, Row, Span, Tables, Unreadable, Visit};
 use super::super::{answer, due};
 use super::*;
@@ -43,6 +45,13 @@ fn rows<R: Row>(tables: &MemoryTables) -> Vec<(R::Key, R)> {
     rows
 }
 
+/// Every message, in whichever form it is kept.
+fn messages(tables: &MemoryTables) -> Vec<(Position, Message)> {
+    let pages = rows::<Page>(tables).into_iter();
+    let places = pages.flat_map(|(seq, Page(page))| page.into_iter().map(move |one| Position::new(seq, one.line)));
+    places.map(|at| (at, acceptance::load(tables, at).unwrap().unwrap())).collect()
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
@@ -62,9 +71,10 @@ proptest! {
             prop_assert_eq!(view.refunded.0, expected.refunded);
             prop_assert_eq!(view.available.0 + expected.consumed, expected.granted + expected.refunded);
         }
-        let lines = rows::<super::super::statement::Line>(&world.ledger.tables);
+        let passages = rows::<Passage>(&world.ledger.tables).into_iter();
+        let lines = passages.flat_map(|((workspace, _), Passage(lines))| lines.into_iter().map(move |(_, line)| (workspace, line)));
         let mut balances: BTreeMap<WorkspaceId, u64> = BTreeMap::new();
-        for ((workspace, _), line) in lines {
+        for (workspace, line) in lines {
             let before = balances.get(&workspace).copied().unwrap_or_default();
             let after = match line.kind {
                 angelia_shared::query::StatementKind::Charge => before.checked_sub(line.credits.0),
@@ -104,15 +114,38 @@ proptest! {
     }
 
     #[test]
-    fn derived_rows_are_what_the_messages_alone_would_give(steps in steps(150)) {
+    fn derived_rows_are_what_the_messages_alone_would_give(
+        steps in steps(150),
+        before in any::<prop::sample::Index>(),
+        limit in 1_usize..20,
+    ) {
         let mut world = World::new();
         world.play(&steps);
         let tables = &world.ledger.tables;
-        let messages = rows::<Message>(tables);
+        let messages = messages(tables);
         let in_state: Vec<_> = rows::<InState>(tables).into_iter().map(|(key, _)| key).collect();
-        let mut expected: Vec<_> = messages.iter().map(|(at, m)| (m.workspace, rank(m.state), *at)).collect();
+        let begun = messages.iter().filter(|(_, m)| m.state != MessageState::Queued);
+        let mut expected: Vec<_> = begun.map(|(at, m)| (m.workspace, rank(m.state), *at)).collect();
         expected.sort();
         prop_assert_eq!(in_state, expected);
+        // Each list of messages is what a look at every message gives.
+        let workspaces: BTreeSet<_> = messages.iter().map(|(_, m)| m.workspace).collect();
+        let accounts: BTreeSet<_> = messages.iter().map(|(_, m)| m.account).collect();
+        let before = messages.get(before.index(messages.len().max(1))).map(|(at, _)| *at);
+        let states = [None, Some(MessageState::Queued), Some(MessageState::Sending), Some(MessageState::Cancelled)];
+        for (workspace, state, account) in workspaces.iter().flat_map(|w| {
+            let accounts = accounts.iter().copied().map(Some).chain([None]);
+            accounts.flat_map(move |account| states.map(move |state| (*w, state, account)))
+        }) {
+            let wanted = answer::Wanted { workspace, state, account, before, limit };
+            let found: Vec<_> = answer::messages(tables, wanted).unwrap().into_iter().map(|view| view.accepted).collect();
+            let fits = |(at, m): &&(Position, Message)| {
+                let of_owner = m.workspace == workspace && account.is_none_or(|account| m.account == account);
+                of_owner && state.is_none_or(|state| m.state == state) && before.is_none_or(|before| *at < before)
+            };
+            let expected: Vec<_> = messages.iter().rev().filter(fits).map(|(at, _)| *at).take(limit).collect();
+            prop_assert_eq!(found, expected, "{:?} {:?} {:?}", state, account, before);
+        }
         let unknown: Vec<_> = rows::<UnknownSince>(tables).into_iter().map(|(key, _)| key).collect();
         let mut expected: Vec<_> = messages
             .iter()
@@ -124,7 +157,7 @@ proptest! {
         prop_assert_eq!(unknown, expected);
         for (_, message) in &messages {
             let position = tables.get::<Acceptance>(&message.id).unwrap().unwrap();
-            prop_assert_eq!(tables.get::<Message>(&position.0).unwrap().unwrap().id, message.id);
+            prop_assert_eq!(acceptance::load(tables, position.0).unwrap().unwrap().id, message.id);
         }
     }
 
@@ -214,7 +247,7 @@ proptest! {
             let writer = log.open();
             log.commit(writer, &[(Subject::Receipt(Partition(0)), receipts)]);
             log.batches[world.log.batches.len()..].iter().for_each(|batch| drop(ledger.fold(batch).unwrap()));
-            rows::<Message>(&ledger.tables).into_iter().map(|(_, m)| (m.id, m.state)).collect::<Vec<_>>()
+            messages(&ledger.tables).into_iter().map(|(_, m)| (m.id, m.state)).collect::<Vec<_>>()
         };
         let mut turned = receipts.clone();
         turned.rotate_left(order.index(receipts.len()));
@@ -231,7 +264,7 @@ proptest! {
         let mut before: BTreeMap<MessageId, MessageState> = BTreeMap::new();
         for step in steps {
             world.play(&[step]);
-            for (_, message) in rows::<Message>(&world.ledger.tables) {
+            for (_, message) in messages(&world.ledger.tables) {
                 let was = before.insert(message.id, message.state);
                 prop_assert!(was.is_none_or(|was| was <= message.state));
                 let from_queued = was.is_none_or(|was| was == MessageState::Queued || was == MessageState::Cancelled);

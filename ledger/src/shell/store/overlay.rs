@@ -57,9 +57,12 @@ impl Tables for Overlay {
     }
 
     fn put_bytes(&mut self, key: Vec<u8>, value: Option<Vec<u8>>) {
-        // A row that is written over again counts again: the bound is on the work, and errs on the small side.
-        self.bytes += key.len() + value.as_ref().map_or(0, Vec::len);
-        self.unwritten.insert(key, value);
+        let key_len = key.len();
+        let len = |value: &Option<Vec<u8>>| key_len + value.as_ref().map_or(0, Vec::len);
+        self.bytes += len(&value);
+        if let Some(before) = self.unwritten.insert(key, value) {
+            self.bytes -= len(&before);
+        }
     }
 
     fn is_full(&self) -> bool {

@@ -1,0 +1,50 @@
+//! Rows that the facts of one record share: gathered while the record is folded, put when it ends.
+
+use std::collections::BTreeMap;
+
+use angelia_shared::ids::{AccountId, Position, WebhookId, WorkspaceId};
+
+use super::super::acceptance::{Accepted, Page};
+use super::super::places::{Lines, OfAccount, OfWebhook};
+use super::super::statement::{Line, Passage};
+use super::super::table::Tables;
+
+/// What one record adds to rows that it shares with nobody else.
+#[derive(Clone, Debug, Default)]
+pub(super) struct SharedRows {
+    page: Vec<Accepted>,
+    accounts: BTreeMap<AccountId, Lines>,
+    webhooks: BTreeMap<WebhookId, Lines>,
+    passages: BTreeMap<WorkspaceId, Vec<(u16, Line)>>,
+}
+
+impl SharedRows {
+    /// Adds an acceptance, and the message to the lists it is in.
+    pub(super) fn accepted(&mut self, accepted: Accepted) {
+        self.accounts.entry(accepted.account).or_default().push(accepted.line);
+        self.webhooks.entry(accepted.webhook).or_default().push(accepted.line);
+        self.page.push(accepted);
+    }
+
+    /// Adds a line to a workspace's statement. Lines of one record come in order.
+    pub(super) fn line(&mut self, workspace: WorkspaceId, at: Position, line: Line) {
+        self.passages.entry(workspace).or_default().push((at.line, line));
+    }
+
+    /// Puts the rows of the record at `seq`, and is empty again.
+    pub(super) fn put<T: Tables>(&mut self, tables: &mut T, seq: u64) {
+        let Self { page, accounts, webhooks, passages } = std::mem::take(self);
+        if !page.is_empty() {
+            tables.put(&seq, &Page(page));
+        }
+        for (account, lines) in accounts {
+            tables.put(&(account, seq), &OfAccount::from(lines));
+        }
+        for (webhook, lines) in webhooks {
+            tables.put(&(webhook, seq), &OfWebhook::from(lines));
+        }
+        for (workspace, lines) in passages {
+            tables.put(&(workspace, seq), &Passage(lines));
+        }
+    }
+}
