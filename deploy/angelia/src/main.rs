@@ -22,6 +22,9 @@ use crate::cli::{Cli, Command, Common};
 use crate::services::Role;
 use crate::settings::Settings;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// A setting or a flag cannot be used (`EX_USAGE` of sysexits.h).
 const EXIT_USAGE: u8 = 64;
 /// The program could not go on.
