@@ -12,6 +12,8 @@ mod health;
 mod idempotency;
 #[path = "http/ledger.rs"]
 mod ledger;
+#[path = "http/limits.rs"]
+mod limits;
 #[path = "http/reads.rs"]
 mod reads;
 #[path = "http/roles.rs"]

@@ -33,6 +33,7 @@ use super::admission::Admission;
 use super::api_log::ApiLog;
 use super::chats::Chats;
 use super::directory_writer::DirectoryWriter;
+use super::rate_limits::RateLimits;
 use super::refusals::RefusalLog;
 use super::senders::SendersOf;
 use crate::config::Config;
@@ -55,6 +56,8 @@ pub(crate) struct Parts {
     pub(crate) senders: SendersOf,
     pub(crate) bodies: BodyReader,
     pub(crate) known_senders: KnownSenders,
+    /// None where nothing is limited.
+    pub(crate) rate_limits: Option<RateLimits>,
 }
 
 /// What handlers share.
@@ -80,6 +83,7 @@ pub(crate) fn app(config: Config, public_url: String, services: Services) -> App
         writer: DirectoryWriter::new(api_log.clone(), directory.clone()),
         senders: SendersOf::default(),
         known_senders: callbacks::known_senders(),
+        rate_limits: RateLimits::new(&config),
         config,
         public_url,
         log,
