@@ -26,6 +26,9 @@ angelia_shared::settings! {
         /// How many connections may be open at once. For further ones those are closed that keep us waiting the longest. The
         /// process needs as many file descriptors, and some more.
         pub connections_max: usize = "8192",
+        /// How many webhook calls may wait for the log; further ones are answered 503 before their body is read. The default is
+        /// half a second of a fast disk.
+        pub waiting_calls_max: usize = "16384",
         /// How many seconds a client may take to send a request's head, and may keep an idle connection open.
         pub header_timeout_s: u64 = "60",
         /// How many seconds a client may take to send a request's body.
@@ -44,6 +47,7 @@ impl Config {
         let bounds = [
             ("message_expires_after_s", self.message_expires_after_s, 1..=2_592_000),
             ("connections_max", self.connections_max as u64, 16..=1_000_000),
+            ("waiting_calls_max", self.waiting_calls_max as u64, 16..=1_000_000),
             ("header_timeout_s", self.header_timeout_s, 1..=3_600),
             ("body_timeout_s", self.body_timeout_s, 1..=600),
             ("drain_s", self.drain_s, 0..=600),
@@ -137,6 +141,7 @@ mod tests {
         for (name, value) in [
             ("message_expires_after_s", "0"),
             ("connections_max", "1"),
+            ("waiting_calls_max", "15"),
             ("header_timeout_s", "0"),
             ("body_timeout_s", "601"),
             ("drain_s", "601"),

@@ -6,6 +6,8 @@ mod api;
 mod callbacks;
 #[path = "http/chats.rs"]
 mod chats;
+#[path = "http/crowd.rs"]
+mod crowd;
 #[path = "http/health.rs"]
 mod health;
 #[path = "http/idempotency.rs"]

@@ -5,10 +5,12 @@
 //! Not here: what a request means (see `domain/`), and storing it (see `shell/admission.rs` and `shell/directory_writer.rs`).
 
 mod api;
+mod attended;
 mod body;
 mod callbacks;
 mod health;
 mod lingering;
+mod places;
 pub(crate) mod server;
 mod watched;
 mod webhook;

@@ -154,7 +154,7 @@ impl BodyReader {
 
 #[cfg(test)]
 mod tests {
-    use futures_util::stream;
+    use futures_util::{StreamExt as _, stream};
 
     use super::*;
 
@@ -197,7 +197,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_body_that_never_ends_is_given_up() {
         let first = stream::iter([Ok::<_, std::io::Error>(Bytes::from_static(b"begin"))]);
-        let slow = Body::from_stream(futures_util::StreamExt::chain(first, stream::pending()));
+        let slow = Body::from_stream(first.chain(stream::pending()));
         match reader().read(&HeaderMap::new(), slow, 100).await {
             Err(BodyFault::TooSlow(head)) => assert_eq!(&head[..], b"begin"),
             _ => panic!("it never ends"),
@@ -211,8 +211,26 @@ mod tests {
             reader.read(&HeaderMap::new(), pieces(&[BYTES_AT_ONCE - 10]), BYTES_AT_ONCE).await.expect("all of it");
         assert!(matches!(reader.read(&HeaderMap::new(), pieces(&[11]), 100).await, Err(BodyFault::NoRoom)));
         assert!(reader.read(&HeaderMap::new(), pieces(&[10]), 100).await.is_ok());
+        // One that is all there waits for nobody, so it needs none of it.
+        assert!(reader.read(&HeaderMap::new(), Body::from(vec![b'x'; 100]), 100).await.is_ok());
         drop(held);
         assert!(reader.read(&HeaderMap::new(), pieces(&[11]), 100).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn what_has_come_is_taken_and_the_rest_is_not_waited_for() {
+        let come = |pieces: &'static [&'static str]| stream::iter(pieces).map(|piece| Ok::<_, std::io::Error>(*piece));
+        let late = stream::once(Box::pin(tokio::task::yield_now())).map(|()| Ok::<_, std::io::Error>("late"));
+        for (body, expected) in [
+            (Body::from("whole"), "whole"),
+            (Body::empty(), ""),
+            (Body::from_stream(come(&["a", "b"]).chain(stream::pending())), "ab"),
+            (Body::from_stream(late.chain(stream::pending())), "late"),
+            (Body::from_stream(come(&["abc", "defgh", "i"])), "abc"),
+            (Body::from_stream(stream::iter([Err::<Bytes, _>(std::io::Error::other("gone"))])), ""),
+        ] {
+            assert_eq!(reader().arrived(body, 5).await, expected);
+        }
     }
 
     #[tokio::test]
