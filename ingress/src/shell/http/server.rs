@@ -1,7 +1,7 @@
 //! Serves HTTP/1.1 with bounds on everything that a client could use up: places (see [`super::places`]), buffers, and time
 //! for each thing that is waited for.
 //!
-//! A connection costs some 1 KiB until its first byte comes, then two buffers of 8 KiB, which grow to at most twice that.
+//! A connection costs some 2 KiB until its first byte comes, then two buffers of 8 KiB, which grow to at most twice that.
 //!
 //! Not here: the size and the time of a body (see [`super::body`]), the routes.
 
