@@ -139,3 +139,18 @@ async fn when_too_many_calls_wait_for_the_log_the_next_is_refused_before_its_bod
     assert!(answer.starts_with("http/1.1 503 ") && answer.contains("\r\nretry-after: 1\r\n"), "{answer}");
     crate::support::until("a call is accepted again", async || tenant.call(hello()).await.status == 200).await;
 }
+
+#[tokio::test]
+async fn a_head_of_15_kib_is_taken_and_one_of_17_is_not() {
+    let ingress = Ingress::start().await;
+    for (padding, status) in [(15 * 1024, "200"), (17 * 1024, "431")] {
+        let head =
+            format!("GET /livez HTTP/1.1\r\nHost: a\r\nConnection: close\r\nX-Pad: {}\r\n\r\n", "x".repeat(padding));
+        let mut stream = connect(&ingress, &head).await;
+        let mut answer = Vec::new();
+        let read = tokio::time::timeout(DEADLINE, stream.read_to_end(&mut answer)).await;
+        read.expect("an answer in time").expect("no reset");
+        let answer = String::from_utf8(answer).expect("text");
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
+    }
+}
