@@ -10,6 +10,7 @@ mod directory_writer;
 mod http;
 pub mod keys;
 pub mod prometheus;
+mod rate_limits;
 mod refusals;
 pub mod run;
 mod senders;

@@ -5,6 +5,7 @@ mod cli;
 mod data_dir;
 mod installation;
 mod metrics;
+mod open_files;
 mod quickstart;
 mod sandbox;
 mod services;

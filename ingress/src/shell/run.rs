@@ -98,7 +98,8 @@ pub async fn run_gated(
     // The parts outlive the server, which still needs them for its last answers.
     let stop_parts = CancellationToken::new();
     let _stop_on_error = stop_parts.clone().drop_guard();
-    let (services, parts) = start(log, vault, member, gate, &stop_parts).await?;
+    let admission = AdmissionOptions { orders_max: config.waiting_calls_max, ..AdmissionOptions::default() };
+    let (services, parts) = start(log, vault, member, gate, admission, &stop_parts).await?;
     let options = ServerOptions {
         connections_max: config.connections_max,
         header_timeout: Duration::from_secs(config.header_timeout_s),
@@ -131,6 +132,7 @@ async fn start(
     vault: Arc<Vault>,
     member: MemberId,
     gate: watch::Receiver<bool>,
+    admission: AdmissionOptions,
     stop: &CancellationToken,
 ) -> Result<(Services, Tasks), RunIngressError> {
     let replicas = replicas(&log).await.map_err(RunIngressError::Open)?;
@@ -138,7 +140,7 @@ async fn start(
     let refusals = RefusalLog::start(log.clone(), Arc::clone(&vault), replicas, stop.clone()).await;
     let (refusals, refusals_task) = refusals.map_err(RunIngressError::Open)?;
     let (directory, directory_task) = DirectoryView::start(log.clone(), "ingress", stop.clone());
-    let (admission, admission_task) = Admission::start(log.clone(), member, AdmissionOptions::default(), stop.clone());
+    let (admission, admission_task) = Admission::start(log.clone(), member, admission, stop.clone());
     let options = WriterOptions { role: "ingress-api".to_owned(), member, fails_fast: true };
     let writer = Writer::open(log.clone(), options).await?;
     let (appender, appender_task) = Appender::start(writer, AppenderOptions::default(), stop.clone());
