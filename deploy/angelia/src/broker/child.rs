@@ -25,7 +25,7 @@ use tracing::{debug, warn};
 use super::settings;
 
 /// How much garbage the broker may gather, in percent of what it uses: it keeps blocks of 8 MiB while they are read, and
-/// with Go's own 100 it grows to twice that. Half as much costs it a tenth more time. Its own `GOGC` comes first.
+/// with Go's own 100 it grows to twice that. Half as much costs it a tenth more time.
 const GARBAGE_PERCENT: &str = "50";
 /// An orderly end writes the indexes of the store. Without them the next start reads the store instead: it takes
 /// longer, and loses nothing.
@@ -47,11 +47,8 @@ pub(super) struct Running {
 impl Running {
     /// Starts the program on the settings in `dir`.
     pub(super) fn spawn(program: &Path, dir: &Path) -> io::Result<Self> {
-        let mut command = Command::new(program);
-        if std::env::var_os("GOGC").is_none() {
-            command.env("GOGC", GARBAGE_PERCENT);
-        }
-        let mut child = command
+        let mut child = Command::new(program)
+            .env("GOGC", GARBAGE_PERCENT)
             // Absolute, since this argument is how a leftover is recognised.
             .arg("-c")
             .arg(dir.join(settings::CONFIG_NAME))
