@@ -50,6 +50,11 @@ impl Roster {
         self.held.values().map(|held| &held.member).filter(move |member| member.service == service)
     }
 
+    /// The key of every living member.
+    pub fn alive(&self) -> impl Iterator<Item = Seat> {
+        self.held.keys().copied()
+    }
+
     /// Whether `member` lives as `service`.
     pub fn is_alive(&self, service: Service, member: MemberId) -> bool {
         self.held.contains_key(&Seat { service, member })

@@ -18,7 +18,7 @@ use crate::shell::actor::Actor;
 use crate::shell::live::Live;
 use crate::shell::replay::replay;
 use crate::shell::store::{LogIdentity, Store};
-use crate::shell::{consumer, run};
+use crate::shell::{consumer, members, run};
 
 fn credits(n: u128) -> AskCredits {
     AskCredits { workspace: workspace(n) }
@@ -111,7 +111,8 @@ async fn twin(town: &Town, name: &str, member: MemberId, stop: &CancellationToke
     let flush = Duration::from_millis(50);
     let consuming = tokio::spawn(consumer::run(Arc::clone(&live), log.clone(), 0, flush, tell, stop.clone()));
     let (directory, _following) = DirectoryView::start(log.clone(), name, stop.clone());
-    let actor = Actor { live, log, directory, member, config };
+    let members = members::join(&log, member, stop).await.unwrap().unwrap().view;
+    let actor = Actor { live, log, directory, members, member, config };
     let stop = stop.clone();
     tokio::spawn(async move {
         actor.run(stop).await.unwrap();
@@ -154,8 +155,9 @@ async fn a_wallet_that_moved_since_the_projection_is_not_paid_from_what_it_was()
     // The projection stands still from here, as one that lags does. The wallet moves on.
     pen.grant(workspace(1), 50).await;
     let (directory, _following) = DirectoryView::start(town.log.clone(), "a", stop.clone());
-    let config = town.config("a", &[]);
-    let actor = Actor { live: Arc::clone(&live), log: town.log.clone(), directory, member, config: config.clone() };
+    let members = members::join(&town.log, member, &stop).await.unwrap().unwrap().view;
+    let (log, config) = (town.log.clone(), town.config("a", &[]));
+    let actor = Actor { live: Arc::clone(&live), log, directory, members, member, config };
     let acting = tokio::spawn(actor.run(stop.clone()));
     tokio::time::sleep(Duration::from_millis(1_500)).await;
     assert!(town.refunds().await.is_empty(), "nothing may be paid from a head that was lost");
