@@ -102,7 +102,12 @@ async fn a_ledger_cut_off_between_any_two_steps_pays_nothing_twice_and_nothing_l
 }
 
 /// An actor with a projection of its own that believes it holds the claim.
-async fn twin(town: &Town, name: &str, member: MemberId, stop: &CancellationToken) -> tokio::task::JoinHandle<()> {
+pub(super) async fn twin(
+    town: &Town,
+    name: &str,
+    member: MemberId,
+    stop: &CancellationToken,
+) -> tokio::task::JoinHandle<()> {
     let log = town.broker.log().await;
     let config = town.config(name, &[]);
     let store = Store::open(&config.ledger_dir, 8 << 20, LogIdentity { first: None, last: 0 }).unwrap();
