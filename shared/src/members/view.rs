@@ -21,7 +21,7 @@ use crate::log::connection::{identity, is_connected, while_connected};
 use crate::metrics::MEMBER_WATCHES_LOST;
 
 /// How often a quiet watch looks at its connection and at members in doubt.
-const TICK: Duration = Duration::from_millis(100);
+const TICK: Duration = Duration::from_millis(250);
 /// Pause before a watch is made again.
 const REOPEN_PAUSE: Duration = Duration::from_millis(100);
 
