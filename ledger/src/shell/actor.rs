@@ -72,7 +72,7 @@ pub(crate) struct Actor {
 
 /// What came of the appends of a turn.
 #[derive(Clone, Copy, Debug, Default)]
-struct Appended {
+pub(super) struct Appended {
     /// Up to where the projection must come before the next turn.
     wait_for: u64,
     /// How many were stored.

@@ -19,7 +19,7 @@ const FENCES_A_TURN: usize = 64;
 
 impl Actor {
     /// Fences writers, each guarded by its newest record: one that wrote since lives, and two ledgers fence it once.
-    pub(super) async fn fence(&self, dead: Vec<Lost>) -> Appended {
+    pub(in crate::shell) async fn fence(&self, dead: Vec<Lost>) -> Appended {
         let fences = dead.into_iter().take(FENCES_A_TURN).map(|lost| async move {
             let reason = format!("its process renews no key ({})", lost.seat);
             let fence = WriterFenced { v: 1, writer: lost.writer, by: self.member, reason, at: clock::now() };
@@ -42,7 +42,11 @@ impl Actor {
     }
 
     /// Returns what ended lanes had not spent, each guarded by its wallet's head in the projection.
-    pub(super) async fn give_back(&self, appender: &Appender, returns: Vec<Return>) -> Result<Appended, ActError> {
+    pub(in crate::shell) async fn give_back(
+        &self,
+        appender: &Appender,
+        returns: Vec<Return>,
+    ) -> Result<Appended, ActError> {
         let groups = returns.iter().map(|due| {
             let event = Event::CreditsReturned(due.event.clone());
             Group::one(Entry::new(Subject::Wallet(due.workspace), &event).guarded(Guard::Own(due.head)))

@@ -180,7 +180,7 @@ async fn a_wallet_that_moved_since_the_projection_is_not_paid_from_what_it_was()
 }
 
 /// A projection that was folded up to now and then left alone.
-async fn behind(town: &Town, name: &str) -> Arc<Live> {
+pub(super) async fn behind(town: &Town, name: &str) -> Arc<Live> {
     let path = town.config(name, &[]).ledger_dir;
     let store = Store::open(&path, 8 << 20, LogIdentity { first: None, last: 0 }).unwrap();
     let live = Arc::new(Live::resume(store).unwrap());

@@ -1,22 +1,29 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use angelia_shared::clock;
 use angelia_shared::dice;
+use angelia_shared::directory::DirectoryView;
 use angelia_shared::event::{Event, WriterFenced};
 use angelia_shared::ids::{MemberId, MessageId, Position, WorkspaceId, WriterId};
-use angelia_shared::log::{AppendError, Entry, EventLog, Group};
+use angelia_shared::log::{AppendError, Appender, AppenderOptions, Entry, EventLog, Group, Writer, WriterOptions};
 use angelia_shared::members::{Members, Membership, Service};
 use angelia_shared::query::{AskCredits, AskUnspent, CreditsView, Holder, UnspentLane};
 use angelia_shared::subject::Subject;
 use angelia_shared::units::Credits;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use super::PATIENCE;
-use super::acting::twin;
+use super::acting::{behind, twin};
 use super::town::{Pen, Town, workspace};
+use crate::domain::dead_lanes;
+use crate::domain::projection::Projection;
+use crate::shell::actor::Actor;
+use crate::shell::members;
 use crate::shell::replay::replay;
+use crate::shell::store::Overlay;
 
 /// Long enough for a slow machine to renew in time, short enough to wait for.
 const TTL: Duration = Duration::from_secs(2);
@@ -182,24 +189,32 @@ async fn a_ledger_cut_off_between_fence_and_return_returns_nothing_twice_and_not
     ledger.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn two_ledgers_that_act_at_once_fence_once_and_return_once() {
-    let town = town().await;
+/// Writers of processes that are long gone, each with a rest in three workspaces.
+async fn dead_writers(town: &Town, count: usize) -> Vec<WriterId> {
     let mut dead = Vec::new();
-    for _ in 0..4 {
-        // Of processes that are long gone.
+    for _ in 0..count {
         let mut pen = Pen::open_as(town.log.clone(), "ingress", MemberId::generate()).await;
         draw(&mut pen, 1..=3).await;
         dead.push(pen.id());
     }
+    dead
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_ledgers_that_act_at_once_fence_once_and_return_once() {
+    let town = town().await;
+    let dead = dead_writers(&town, 4).await;
     let stop = CancellationToken::new();
     // Both have one name, so each takes the other's claim for its own.
     let member = MemberId::generate();
     let twins = [twin(&town, "castor", member, &stop).await, twin(&town, "pollux", member, &stop).await];
-    let watcher = town.ledger("watcher", &[]).await;
-    for n in 1..=3 {
-        until_whole(&town, n, 4 * 7).await;
-    }
+    // Read from the log: a third ledger would take their claim.
+    let returned = async {
+        while Told::of(&town).await.returned.len() < 4 * 3 {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, returned).await.expect("all of it is returned in time");
     stop.cancel();
     for twin in twins {
         tokio::time::timeout(PATIENCE, twin).await.unwrap().unwrap();
@@ -208,7 +223,48 @@ async fn two_ledgers_that_act_at_once_fence_once_and_return_once() {
     for writer in dead {
         told.assert_settled(writer, 1..=3);
     }
-    watcher.stop().await;
+    let ledger = town.ledger("later", &[]).await;
+    for n in 1..=3 {
+        until_whole(&town, n, 4 * 7).await;
+    }
+    ledger.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_two_ledgers_decide_from_one_view_is_done_once() {
+    let town = town().await;
+    let dead = dead_writers(&town, 2).await;
+    let (open, ended) = (dead[0], dead[1]);
+    fence(&town.log, ended).await;
+    let live = behind(&town, "a").await;
+    let decided = move |projection: &Projection<Overlay>| {
+        let lost = dead_lanes::lost(&projection.tables, &BTreeSet::new())?;
+        Ok((lost, dead_lanes::returns(&projection.tables, 10, clock::now())?))
+    };
+    let stop = CancellationToken::new();
+    let mut acting = JoinSet::new();
+    for _ in 0..2 {
+        let (lost, returns) = live.ask(decided).await.unwrap();
+        assert_eq!((lost.len(), returns.len()), (1, 3));
+        let (log, member) = (town.broker.log().await, MemberId::generate());
+        let members = members::join(&log, member, &stop).await.unwrap().unwrap().view;
+        let (directory, _following) = DirectoryView::start(log.clone(), "a", stop.clone());
+        let options = WriterOptions { role: "ledger".to_owned(), member, fails_fast: false };
+        let writer = Writer::open(log.clone(), options).await.unwrap();
+        let (appender, _writing) = Appender::start(writer, AppenderOptions::default(), stop.clone());
+        let (live, config) = (Arc::clone(&live), town.config("a", &[]));
+        let actor = Actor { live, log, directory, members, member, config };
+        acting.spawn(async move {
+            actor.fence(lost).await;
+            actor.give_back(&appender, returns).await.unwrap();
+        });
+    }
+    acting.join_all().await;
+    let told = Told::of(&town).await;
+    assert_eq!(told.fenced[&open].len(), 1);
+    told.assert_settled(ended, 1..=3);
+    assert_eq!(told.returned.len(), 3);
+    stop.cancel();
 }
 
 #[tokio::test(flavor = "multi_thread")]
