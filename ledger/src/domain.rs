@@ -4,6 +4,7 @@ pub mod acceptance;
 pub mod answer;
 pub mod chain;
 pub mod contradiction;
+pub mod dead_lanes;
 pub mod digest;
 pub mod due;
 pub mod head;

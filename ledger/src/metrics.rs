@@ -30,6 +30,10 @@ pub const QUESTION_SECONDS: &str = "ledger_question_seconds";
 pub const REFUNDS_APPENDED: &str = "ledger_refunds_appended_total";
 /// Credits given back by this process.
 pub const CREDITS_REFUNDED: &str = "ledger_credits_refunded_total";
+/// Lanes of dead processes that this process fenced.
+pub const LANES_FENCED: &str = "ledger_lanes_fenced_total";
+/// Credits that ended lanes had drawn and not spent, returned by this process.
+pub const CREDITS_RETURNED: &str = "ledger_credits_returned_total";
 /// Unknown outcomes settled by this process.
 pub const SETTLEMENTS_APPENDED: &str = "ledger_settlements_appended_total";
 /// Checkpoints appended by this process.

@@ -7,6 +7,7 @@ pub mod directory;
 pub mod event;
 pub mod ids;
 pub mod log;
+pub mod members;
 pub mod metrics;
 pub mod query;
 pub mod subject;

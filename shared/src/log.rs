@@ -13,6 +13,7 @@ pub mod appender;
 pub mod connection;
 pub mod digest;
 pub mod entry;
+mod fence;
 pub mod heads;
 pub mod pack;
 pub mod reader;

@@ -1,4 +1,4 @@
-//! Every metric of the log's writer and reader.
+//! Every metric of the log's writer and reader, and of the members.
 
 /// Batches that the log has stored.
 pub const BATCHES_STORED: &str = "log_batches_stored_total";
@@ -12,3 +12,7 @@ pub const BATCHES_AMBIGUOUS: &str = "log_batches_ambiguous_total";
 pub const WRITERS_FENCED: &str = "log_writers_fenced_total";
 /// Seconds from the first transmission of a batch to its settled answer.
 pub const COMMIT_SECONDS: &str = "log_commit_seconds";
+/// Renewals of this process's member key that were not stored.
+pub const MEMBER_RENEWALS_FAILED: &str = "member_renewals_failed_total";
+/// Watches of the members that were lost.
+pub const MEMBER_WATCHES_LOST: &str = "member_watches_lost_total";

@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::event::{Digest, Sealed, Totals};
-use crate::ids::{AccountId, MessageId, Position, WebhookId, WorkspaceId};
+use crate::ids::{AccountId, MessageId, Position, WebhookId, WorkspaceId, WriterId};
 use crate::units::{Credits, UnixMillis};
 
 /// Name of the NATS micro service.
@@ -118,6 +118,15 @@ question!(
         /// Whose.
         workspace: WorkspaceId,
     } = "credits" => CreditsView);
+question!(
+    /// Which writers hold credits of a wallet that they drew and neither spent nor returned?
+    ///
+    /// For a lane that is about to refuse: a dead one's rest comes back within seconds, so it is too early to say that
+    /// nothing is left. Asked with the position of the wallet's head that was read, so that no draw is missed.
+    AskUnspent {
+        /// Whose wallet.
+        workspace: WorkspaceId,
+    } = "unspent" => Vec<UnspentLane>);
 question!(
     /// What moved in a wallet? Oldest first.
     AskStatement {
@@ -227,6 +236,29 @@ pub struct CreditsView {
     pub available: Credits,
     /// The wallet's own totals (draws and returns are the writers' business).
     pub totals: Totals,
+}
+
+/// What a writer holds of a wallet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnspentLane {
+    /// The writer.
+    pub writer: WriterId,
+    /// Drawn and neither spent nor returned.
+    pub credits: Credits,
+    /// Whether it can still spend them.
+    pub holder: Holder,
+}
+
+/// What is known of a writer that holds credits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Holder {
+    /// It is open, and its process lives.
+    Alive,
+    /// It is open, and its process renews its key no more: it will be fenced, unless it comes back.
+    Missing,
+    /// It was closed or fenced: what it holds will be returned.
+    Ended,
 }
 
 /// A line of a statement.

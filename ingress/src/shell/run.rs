@@ -10,13 +10,13 @@ use std::time::Duration;
 
 use angelia_shared::directory::DirectoryView;
 use angelia_shared::ids::MemberId;
-use angelia_shared::log::stream::STREAM;
 use angelia_shared::log::{Appender, AppenderOptions, EventLog, OpenLogError, OpenWriterError, Writer, WriterOptions};
+use angelia_shared::members::{Members, MembersError, Membership, Service};
 use angelia_shared::vault::Vault;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinHandle};
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::{info, warn};
 
 use super::admission::{Admission, AdmissionError, AdmissionOptions};
@@ -42,6 +42,9 @@ pub enum RunIngressError {
     /// The log, a bucket or a stream could not be opened.
     #[error("cannot open what the ingress keeps in the broker")]
     Open(#[source] OpenLogError),
+    /// It cannot tell others that it lives; a ledger would fence its writers.
+    #[error("the ingress cannot join the members")]
+    Join(#[from] MembersError),
     /// The API's writer could not be opened.
     #[error("cannot open the writer of the API")]
     Writer(#[from] OpenWriterError),
@@ -125,6 +128,9 @@ struct Tasks {
     admission: JoinHandle<Result<(), AdmissionError>>,
     appender: JoinHandle<()>,
     refusals: JoinHandle<()>,
+    /// Renews the member key; told to take it away when the writers have been closed.
+    renewing: JoinHandle<()>,
+    leave: DropGuard,
 }
 
 async fn start(
@@ -135,7 +141,12 @@ async fn start(
     admission: AdmissionOptions,
     stop: &CancellationToken,
 ) -> Result<(Services, Tasks), RunIngressError> {
-    let replicas = replicas(&log).await.map_err(RunIngressError::Open)?;
+    let replicas = log.replicas();
+    let members = Members::open(&log, replicas).await?;
+    let leave = CancellationToken::new();
+    // Before any writer is opened: the ledger fences the writers of those who are no members.
+    let (_own, renewing) = Membership::join(&members, Service::Ingress, member, leave.clone()).await?;
+    let leave = leave.drop_guard();
     let chats = Chats::open(log.clone(), replicas).await.map_err(RunIngressError::Open)?;
     let refusals = RefusalLog::start(log.clone(), Arc::clone(&vault), replicas, stop.clone()).await;
     let (refusals, refusals_task) = refusals.map_err(RunIngressError::Open)?;
@@ -151,14 +162,10 @@ async fn start(
         admission: admission_task,
         appender: appender_task,
         refusals: refusals_task,
+        renewing,
+        leave,
     };
     Ok((services, tasks))
-}
-
-/// What stands beside the log has as many copies as the log.
-async fn replicas(log: &EventLog) -> Result<usize, OpenLogError> {
-    let stream = log.jetstream().get_stream(STREAM).await.map_err(|error| OpenLogError::Stream(Box::new(error)))?;
-    Ok(stream.cached_info().config.num_replicas)
 }
 
 async fn supervise(
@@ -204,6 +211,7 @@ impl Tasks {
             ended = &mut self.directory => ended_early("the directory's reader", ended),
             ended = &mut self.appender => ended_early("the API's writer", ended),
             ended = &mut self.refusals => ended_early("the log of refused calls", ended),
+            ended = &mut self.renewing => ended_early("the member key's renewal", ended),
             ended = &mut self.admission => match ended {
                 Ok(Ok(())) => RunIngressError::Ended("admission"),
                 Ok(Err(error)) => RunIngressError::Admission(error),
@@ -221,10 +229,17 @@ impl Tasks {
             if !self.admission.is_finished() {
                 let _first_error_counts = self.admission.await;
             }
+            drop(self.leave);
+            if !self.renewing.is_finished() {
+                let _first_error_counts = self.renewing.await;
+            }
             return Ok(());
         }
         let failed = |name| move |error| RunIngressError::Failed(name, error);
         let (admission, appender) = tokio::join!(self.admission, self.appender);
+        // Its writers are closed: nobody must fence them any more.
+        drop(self.leave);
+        self.renewing.await.map_err(failed("the member key's renewal"))?;
         admission.map_err(failed("admission"))?.map_err(RunIngressError::Admission)?;
         appender.map_err(failed("the API's writer"))?;
         self.directory.await.map_err(failed("the directory's reader"))?;
@@ -256,7 +271,16 @@ mod tests {
             stop.cancelled().await;
             Ok(())
         });
-        Tasks { directory: quiet(), admission, appender: quiet(), refusals: quiet() }
+        let leave = CancellationToken::new();
+        let renewing = tokio::spawn(leave.clone().cancelled_owned());
+        Tasks {
+            directory: quiet(),
+            admission,
+            appender: quiet(),
+            refusals: quiet(),
+            renewing,
+            leave: leave.drop_guard(),
+        }
     }
 
     async fn supervised(break_one: impl FnOnce(&mut Tasks)) -> Result<(), RunIngressError> {

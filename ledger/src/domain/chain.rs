@@ -6,24 +6,29 @@
 //! The log's digest after a record is SHA-256 over the digest before it, the sequence (8 bytes, little-endian), and
 //! subject and payload, each behind its length (4 bytes, little-endian).
 
-use angelia_shared::event::{BatchSealed, Digest};
-use angelia_shared::ids::WriterId;
+use angelia_shared::event::{BatchSealed, Digest, WriterOpened};
+use angelia_shared::ids::{MemberId, WriterId};
 use angelia_shared::log::Record;
 use angelia_shared::log::digest::Chain;
+use angelia_shared::members::{Seat, Service};
 use sha2::{Digest as _, Sha256};
 
 use super::contradiction::Broken;
 use super::table::{Decoder, Encoder, Row};
 
-/// A writer's chain so far.
+/// An open writer: its chain so far, and whose it is. One that was closed or fenced has none: nothing of it may follow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WriterChain {
     /// Number of its newest batch.
     pub n: u64,
     /// Digest of its newest record.
     pub digest: Digest,
-    /// Whether it was stopped: nothing of it may follow.
-    pub fenced: bool,
+    /// Sequence of its newest record: what a fence is guarded with.
+    pub head: u64,
+    /// The process that opened it.
+    pub member: MemberId,
+    /// Where that process is to be found among the members; none for a role that nobody renews a key for.
+    pub service: Option<Service>,
 }
 
 impl Row for WriterChain {
@@ -33,30 +38,65 @@ impl Row for WriterChain {
     fn write(&self, out: &mut Encoder) {
         out.number(self.n);
         out.digest(self.digest);
-        out.flag(self.fenced);
+        out.number(self.head);
+        out.id(self.member.0);
+        out.byte(match self.service {
+            None => 0,
+            Some(Service::Ingress) => 1,
+            Some(Service::Dispatcher) => 2,
+            Some(Service::Ledger) => 3,
+        });
     }
 
     fn read(input: &mut Decoder<'_>) -> Option<Self> {
-        Some(Self { n: input.number()?, digest: input.digest()?, fenced: input.flag()? })
+        let (n, digest, head) = (input.number()?, input.digest()?, input.number()?);
+        let member = MemberId(input.id()?);
+        let service = match input.byte()? {
+            0 => None,
+            1 => Some(Service::Ingress),
+            2 => Some(Service::Dispatcher),
+            3 => Some(Service::Ledger),
+            _ => return None,
+        };
+        Some(Self { n, digest, head, member, service })
     }
 }
 
 impl WriterChain {
     /// The chain that `record`, a writer's first one, begins.
-    pub fn opened(record: &Record) -> Self {
-        Self { n: 0, digest: link(Digest::default(), std::slice::from_ref(record)), fenced: false }
+    pub fn opened(record: &Record, fact: &WriterOpened) -> Self {
+        Self {
+            n: 0,
+            digest: link(Digest::default(), std::slice::from_ref(record)),
+            head: record.seq,
+            member: fact.member,
+            service: service(&fact.role),
+        }
     }
 
-    /// The chain after `seal`, which covers `records`, and whether it continues this one.
+    /// The key that its process renews while it lives.
+    pub fn seat(&self) -> Option<Seat> {
+        self.service.map(|service| Seat { service, member: self.member })
+    }
+
+    /// The chain after `seal`, stored at `seq`, which covers `records`, and whether it continues this one.
     #[must_use]
-    pub fn sealed(self, writer: WriterId, seal: &BatchSealed, records: &[Record]) -> (Self, Option<Broken>) {
-        let continues = !self.fenced
-            && seal.n == self.n + 1
+    pub fn sealed(self, writer: WriterId, seal: &BatchSealed, seq: u64, records: &[Record]) -> (Self, Option<Broken>) {
+        let continues = seal.n == self.n + 1
             && seal.previous_digest == self.digest
             && seal.digest == link(seal.previous_digest, records);
         // What is told is taken on, so that only the first seal that breaks is named.
-        let after = Self { n: seal.n, digest: seal.digest, ..self };
+        let after = Self { n: seal.n, digest: seal.digest, head: seq, ..self };
         (after, (!continues).then_some(Broken::SealBroken(writer)))
+    }
+}
+
+/// The service whose processes open writers of this role. A dispatcher renews no key, so its writers are never missed.
+fn service(role: &str) -> Option<Service> {
+    match role {
+        "ingress" | "ingress-api" => Some(Service::Ingress),
+        "ledger" => Some(Service::Ledger),
+        _ => None,
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Shape: SHA-256 over lines of text, so that anyone can compute it from a replay. In this order, each line ended by `\n`:
 //! `angelia ledger state 1`; per workspace, by id, `wallet {id} {granted} {drawn} {returned} {refunded} {consumed}
-//! {messages}`; per writer and workspace, by ids, `lane {writer} {workspace} {drawn} {accepted} {returned}` (a closed
+//! {messages}`; per writer and workspace, by ids, `lane {writer} {workspace} {drawn} {accepted} {returned}` (an ended
 //! writer's lane only while it has a rest); by name `event {name} {count}` and `unknown {name} {count}`; then
 //! `stray_receipts {count}` and `contradictions {count}`.
 

@@ -6,14 +6,14 @@ mod world;
 
 use std::collections::BTreeMap;
 
-use angelia_shared::event::{BatchSealed, Digest, Event, WriterOpened};
+use angelia_shared::event::{BatchSealed, Digest, Event, WriterFenced, WriterOpened};
 use angelia_shared::ids::{MemberId, Position, WriterId};
 use angelia_shared::log::Record;
 use angelia_shared::log::digest::Chain;
 use angelia_shared::subject::Subject;
 use angelia_shared::units::UnixMillis;
 
-pub(crate) use world::{World, acceptance, receipt, steps};
+pub(crate) use world::{INGRESS, World, acceptance, receipt, steps};
 
 /// A log under construction.
 #[derive(Clone, Debug, Default)]
@@ -30,15 +30,28 @@ pub(crate) struct History {
 impl History {
     /// Opens a writer.
     pub(crate) fn open(&mut self) -> WriterId {
+        self.open_as("test", MemberId(1))
+    }
+
+    /// Opens a writer of a role in a process.
+    pub(crate) fn open_as(&mut self, role: &str, member: MemberId) -> WriterId {
         let writer = WriterId(u128::from(self.seq) + 1_000);
         let at = UnixMillis(0);
-        let opened = WriterOpened { v: 1, writer, role: "test".to_owned(), member: MemberId(1), at };
+        let opened = WriterOpened { v: 1, writer, role: role.to_owned(), member, at };
         let record = self.record(Subject::Writer(writer), &[Event::WriterOpened(opened)]);
         let mut chain = Chain::after(Digest::default());
         chain.record(&Subject::Writer(writer).to_string(), &record.payload);
         self.writers.insert(writer, (0, chain.finish()));
         self.batches.push(vec![record]);
         writer
+    }
+
+    /// Fences a writer.
+    pub(crate) fn fence(&mut self, writer: WriterId) {
+        let (by, reason, at) = (MemberId(2), "a test".to_owned(), UnixMillis(0));
+        let fence = WriterFenced { v: 1, writer, by, reason, at };
+        let record = self.record(Subject::Writer(writer), &[Event::WriterFenced(fence)]);
+        self.batches.push(vec![record]);
     }
 
     /// Appends a batch: each item is one record.

@@ -3,13 +3,16 @@
 //! Invariants:
 //! - WA-2 accepted credits + returned ≤ drawn, at every prefix.
 //!
-//! A lane whose writer closed with nothing left is forgotten: nothing can be added to it any more.
+//! When a writer has ended (it closed, or was fenced), its lanes with nothing left are forgotten: nothing can be added to
+//! them any more. One with a rest stays until that was returned, and is [`Unreturned`] so long.
+
+use std::ops::ControlFlow;
 
 use angelia_shared::ids::{WorkspaceId, WriterId};
 use angelia_shared::units::Credits;
 
 use super::contradiction::{Broken, add};
-use super::table::{Decoder, Encoder, Row};
+use super::table::{Decoder, Direction, Encoder, Row, Span, Tables};
 
 /// Drawn, spent and returned credits of one writer in one workspace.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -55,6 +58,62 @@ impl Lane {
     fn overspent_since(self, before: Self, writer: WriterId) -> Option<Broken> {
         (self.rest().is_none() && before.rest().is_some()).then_some(Broken::LaneOverspent(writer))
     }
+}
+
+/// A rest whose writer has ended: it is owed to its workspace. Keyed by workspace and writer; how much, the lane says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unreturned;
+
+impl Row for Unreturned {
+    const TABLE: u8 = 19;
+    type Key = (WorkspaceId, WriterId);
+
+    fn write(&self, _out: &mut Encoder) {}
+
+    fn read(_input: &mut Decoder<'_>) -> Option<Self> {
+        Some(Self)
+    }
+}
+
+/// The writer has ended: forgets its spent lanes, and marks the rests of the others.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn end<T: Tables>(tables: &mut T, writer: WriterId) -> Result<(), T::Error> {
+    let mut lanes: Vec<(WorkspaceId, Lane)> = Vec::new();
+    tables.scan::<Lane>(&Span::under::<Lane>(&writer), Direction::Up, |(_, workspace), lane| {
+        lanes.push((workspace, lane));
+        ControlFlow::Continue(())
+    })?;
+    for (workspace, lane) in lanes {
+        match lane.rest() {
+            Some(Credits::ZERO) => tables.remove::<Lane>(&(writer, workspace)),
+            Some(_) => tables.put(&(workspace, writer), &Unreturned),
+            // It spent what it did not have: named as a contradiction, and kept for whoever looks into it.
+            None => {}
+        }
+    }
+    Ok(())
+}
+
+/// Stores a lane after a return; one that has ended and has nothing left is forgotten.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn put_returned<T: Tables>(
+    tables: &mut T,
+    writer: WriterId,
+    workspace: WorkspaceId,
+    lane: &Lane,
+) -> Result<(), T::Error> {
+    let key = (workspace, writer);
+    if lane.rest() == Some(Credits::ZERO) && tables.get::<Unreturned>(&key)?.is_some() {
+        tables.remove::<Unreturned>(&key);
+        tables.remove::<Lane>(&(writer, workspace));
+    } else {
+        tables.put(&(writer, workspace), lane);
+    }
+    Ok(())
 }
 
 impl Row for Lane {

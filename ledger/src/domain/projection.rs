@@ -187,7 +187,9 @@ impl<T: Tables> Fold<'_, T> {
             (Subject::PartitionClaim(_), Event::PartitionClaimed(_) | Event::PartitionReleased(_)) => {}
             (Subject::LedgerClaim, Event::PartitionClaimed(fact)) => self.claim(at, fact.member, false),
             (Subject::LedgerClaim, Event::PartitionReleased(fact)) => self.claim(at, fact.member, true),
-            (Subject::Writer(writer), Event::WriterOpened(_)) => self.writer_opened(at, writer, record, before)?,
+            (Subject::Writer(writer), Event::WriterOpened(fact)) => {
+                self.writer_opened(at, writer, fact, record, before)?
+            }
             (Subject::Writer(writer), Event::BatchSealed(seal)) => self.seal(at, writer, seal, before)?,
             (Subject::Writer(writer), Event::WriterClosed(seal)) => self.writer_closed(at, writer, seal, before)?,
             (Subject::Writer(writer), Event::WriterFenced(_)) => self.writer_fenced(writer, before)?,

@@ -1,13 +1,15 @@
-//! Acts on what the projection shows: refunds, settlements, checkpoints. One ledger acts, by claim; all project.
+//! Acts on what the projection shows: refunds, dead lanes, settlements, checkpoints. One ledger acts, by claim; all project.
 //!
 //! Shape: decide from the projection, append under guards, wait until the projection has folded it, decide again. The
 //! order is the contract:
 //! - A refund is guarded by the wallet's head *in the projection*. Whatever moved the wallet since, a refund by another
 //!   ledger or an unanswered one of ours, loses the guard; so nothing is paid twice, claim or no claim.
-//! - A refund is appended only for what is projected: a settlement of ours is paid after it came back from the log.
+//! - A refund is appended only for what is projected: a settlement of ours is paid after it came back from the log. So is
+//!   the return of a dead lane's rest: after its fence came back.
 //!
-//! Not here: what is due (see `domain/due.rs`).
+//! Not here: what is due (see `domain/due.rs` and `domain/dead_lanes.rs`).
 
+mod dead;
 mod plan;
 
 use std::sync::Arc;
@@ -20,6 +22,7 @@ use angelia_shared::ids::MemberId;
 use angelia_shared::log::{
     AppendError, Appender, AppenderOptions, Entry, EventLog, Group, Guard, Stored, Writer, WriterOptions,
 };
+use angelia_shared::members::MembersView;
 use angelia_shared::subject::Subject;
 use futures_util::future::join_all;
 use tokio_util::sync::CancellationToken;
@@ -28,6 +31,7 @@ use tracing::{debug, info, warn};
 use super::live::Live;
 use super::store::StoreError;
 use crate::config::Config;
+use crate::domain::dead_lanes::Watch;
 use crate::domain::due::Standing;
 use crate::metrics as names;
 use plan::{Plan, Turn};
@@ -61,13 +65,14 @@ pub(crate) struct Actor {
     pub(crate) live: Arc<Live>,
     pub(crate) log: EventLog,
     pub(crate) directory: DirectoryView,
+    pub(crate) members: MembersView,
     pub(crate) member: MemberId,
     pub(crate) config: Config,
 }
 
 /// What came of the appends of a turn.
 #[derive(Clone, Copy, Debug, Default)]
-struct Appended {
+pub(super) struct Appended {
     /// Up to where the projection must come before the next turn.
     wait_for: u64,
     /// How many were stored.
@@ -121,6 +126,7 @@ impl Actor {
         let mut position = self.live.watch();
         let mut has_claimed = false;
         let mut checkpointed_at = clock::monotonic();
+        let mut watch = Watch::default();
         loop {
             position.mark_unchanged();
             let patience = Duration::from_secs(self.config.ledger_checkpoint_s);
@@ -132,11 +138,13 @@ impl Actor {
                 checkpoint_records: self.config.ledger_checkpoint_records,
                 checkpoint_waited: checkpointed_at.elapsed() >= patience,
                 directory_known: self.directory.is_complete(),
+                alive: self.members.read().alive().collect(),
             };
-            let plan = self.live.ask(move |projection| turn.plan(projection)).await.map_err(ActError::Store)?;
+            let mut plan = self.live.ask(move |projection| turn.plan(projection)).await.map_err(ActError::Store)?;
             metrics::gauge!(names::ACTING).set(f64::from(u8::from(matches!(plan.standing, Standing::Mine(_)))));
             let appended = match plan.standing {
                 Standing::Claim(head) => {
+                    watch = Watch::default();
                     let claimed = self.claim(appender, head).await?;
                     has_claimed |= claimed.stored > 0;
                     claimed
@@ -145,9 +153,16 @@ impl Actor {
                     if plan.checkpoint.is_some() {
                         checkpointed_at = clock::monotonic();
                     }
-                    self.act(appender, plan, claim).await?
+                    let lost = std::mem::take(&mut plan.lost);
+                    let dead = watch.look(lost, self.members.unbroken_for(), self.members.ttl(), clock::uptime());
+                    let mut all = self.fence(dead).await;
+                    all.join(self.act(appender, plan, claim).await?);
+                    all
                 }
-                Standing::Stand => Appended::default(),
+                Standing::Stand => {
+                    watch = Watch::default();
+                    Appended::default()
+                }
             };
             if appended.retry {
                 tokio::time::sleep(RETRY).await;
@@ -163,7 +178,7 @@ impl Actor {
     }
 
     async fn act(&self, appender: &Appender, plan: Plan, claim: u64) -> Result<Appended, ActError> {
-        let mut all = Appended::default();
+        let mut all = self.give_back(appender, plan.returns).await?;
         let credits: Vec<u64> = plan.refunds.iter().map(|refund| refund.event.credits.0).collect();
         let refunds = plan.refunds.into_iter().map(|refund| {
             let event = Event::CreditsRefunded(refund.event);
@@ -200,7 +215,7 @@ impl Actor {
         let mut claimed = Appended::default();
         claimed.add(vec![appender.append(Group::one(entry)).await])?;
         if claimed.stored > 0 {
-            info!("this ledger acts now: refunds, settlements, checkpoints");
+            info!("this ledger acts now: refunds, dead lanes, settlements, checkpoints");
         }
         Ok(claimed)
     }
@@ -222,6 +237,12 @@ impl Actor {
 }
 
 impl Appended {
+    fn join(&mut self, other: Self) {
+        self.wait_for = self.wait_for.max(other.wait_for);
+        self.stored += other.stored;
+        self.retry |= other.retry;
+    }
+
     fn add(&mut self, answers: Vec<Result<Stored, AppendError>>) -> Result<(), ActError> {
         for answer in answers {
             match answer {

@@ -7,6 +7,7 @@ use angelia_shared::directory::DirectoryView;
 use angelia_shared::ids::MemberId;
 use angelia_shared::log::EventLog;
 use angelia_shared::log::digest::sha256;
+use angelia_shared::members::MembersError;
 use angelia_shared::telemetry::chain;
 use tokio::sync::{oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
@@ -16,6 +17,7 @@ use tracing::{info, warn};
 use super::actor::{ActError, Actor};
 use super::consumer::{self, ConsumeError, Progress};
 use super::live::Live;
+use super::members::{self, Joined};
 use super::service::{self, ServeError};
 use super::store::{LogIdentity, Store, StoreError};
 use crate::config::Config;
@@ -36,6 +38,9 @@ pub enum RunLedgerError {
     /// It cannot fold the log on.
     #[error("the ledger cannot go on")]
     Consume(#[source] ConsumeError),
+    /// It cannot tell who is alive.
+    #[error("the ledger cannot join the members")]
+    Join(#[source] MembersError),
     /// It cannot answer questions.
     #[error("the ledger cannot answer")]
     Serve(#[source] ServeError),
@@ -55,6 +60,7 @@ impl RunLedgerError {
             Self::Consume(ConsumeError::Read(_))
             | Self::Act(ActError::WriterStopped)
             | Self::Serve(_)
+            | Self::Join(_)
             | Self::TaskEnded(_) => return None,
         };
         store.is_damage().then_some(store)
@@ -148,26 +154,31 @@ async fn run_once(
     let Some(identity) = identity(log, shutdown).await else { return Ok(()) };
     let live = Arc::new(open(config, identity).await?);
     let stop = shutdown.child_token();
+    let _stop_on_error = stop.clone().drop_guard();
+    let joined = members::join(log, member, &stop).await.map_err(RunLedgerError::Join)?;
+    let Some(Joined { view: members, renewing, watching }) = joined else { return Ok(()) };
     let (progress, progressed) = watch::channel(Progress::default());
     let mut tasks: JoinSet<Ended> = JoinSet::new();
     let flush_every = Duration::from_millis(config.ledger_flush_ms);
     let consuming = consumer::run(Arc::clone(&live), log.clone(), identity.last, flush_every, progress, stop.clone());
     tasks.spawn(async move { ("consumer", consuming.await.map_err(RunLedgerError::Consume)) });
     let (directory, following) = DirectoryView::start(log.clone(), "ledger", stop.clone());
-    tasks.spawn(async move {
-        // A follower that panicked has ended, too.
-        let _ended = following.await;
-        ("directory", Ok(()))
-    });
+    for (name, task) in [("directory", following), ("member key", renewing), ("view of the members", watching)] {
+        tasks.spawn(async move {
+            // One that panicked has ended, too.
+            let _ended = task.await;
+            (name, Ok(()))
+        });
+    }
     let first = tokio::select! {
         ended = tasks.join_next() => ended,
         // A consumer that ended tells nothing more; its end is seen by the other branch.
         Ok(()) = caught_up_once(progressed.clone()) => {
             // Only now: an answer from the middle of a replay would be true, but of another time.
             let (up, heard) = oneshot::channel();
-            let serving = service::run(Arc::clone(&live), log.clone(), up, stop.clone());
+            let serving = service::run(Arc::clone(&live), log.clone(), members.clone(), up, stop.clone());
             tasks.spawn(async move { ("service", serving.await.map_err(RunLedgerError::Serve)) });
-            let actor = Actor { live, log: log.clone(), directory, member, config: config.clone() };
+            let actor = Actor { live, log: log.clone(), directory, members, member, config: config.clone() };
             let acting = actor.run(stop.clone());
             tasks.spawn(async move { ("actor", acting.await.map_err(RunLedgerError::Act)) });
             tokio::select! {

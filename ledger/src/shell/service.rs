@@ -13,9 +13,10 @@ use std::time::Duration;
 
 use angelia_shared::clock;
 use angelia_shared::log::EventLog;
+use angelia_shared::members::MembersView;
 use angelia_shared::query::{
     self, AskAccounts, AskActivations, AskActivationsBefore, AskCredits, AskDigest, AskKey, AskMessage, AskMessages,
-    AskPosition, AskProviderId, AskStatement, PREFIX, Question, Reply, SERVICE,
+    AskPosition, AskProviderId, AskStatement, AskUnspent, PREFIX, Question, Reply, SERVICE,
 };
 use angelia_shared::telemetry::chain;
 use async_nats::service::endpoint::Endpoint;
@@ -72,6 +73,7 @@ pub(crate) enum AnswerError {
 pub(crate) struct Desk {
     pub(crate) live: Arc<Live>,
     pub(crate) log: EventLog,
+    pub(crate) members: MembersView,
     waiting: Arc<Semaphore>,
     reading: Arc<Semaphore>,
 }
@@ -94,6 +96,7 @@ pub(crate) trait Answered: query::Ask<Answer: Send> + Send + 'static {
 pub(crate) async fn run(
     live: Arc<Live>,
     log: EventLog,
+    members: MembersView,
     up: oneshot::Sender<()>,
     shutdown: CancellationToken,
 ) -> Result<(), ServeError> {
@@ -102,12 +105,14 @@ pub(crate) async fn run(
     let desk = Desk {
         live,
         log,
+        members,
         waiting: Arc::new(Semaphore::new(QUESTIONS_AT_ONCE)),
         reading: Arc::new(Semaphore::new(READS_AT_ONCE)),
     };
     let mut topics = JoinSet::new();
     listen::<AskPosition>(&mut topics, &service, &desk).await?;
     listen::<AskCredits>(&mut topics, &service, &desk).await?;
+    listen::<AskUnspent>(&mut topics, &service, &desk).await?;
     listen::<AskStatement>(&mut topics, &service, &desk).await?;
     listen::<AskMessage>(&mut topics, &service, &desk).await?;
     listen::<AskMessages>(&mut topics, &service, &desk).await?;

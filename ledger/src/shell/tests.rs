@@ -2,6 +2,7 @@
 
 mod acting;
 mod answering;
+mod dead_lanes;
 mod rebuilding;
 mod town;
 

@@ -24,6 +24,7 @@ pub struct EventLog {
     pub(crate) jetstream: jetstream::Context,
     pub(crate) stream: stream::Stream<()>,
     partitions: u16,
+    replicas: usize,
 }
 
 /// The log could not be opened.
@@ -71,14 +72,20 @@ impl EventLog {
             }
         };
         let partitions = check(&info.config)?;
+        let replicas = info.config.num_replicas;
         let stream =
             jetstream.get_stream_no_info(STREAM).await.map_err(|error| OpenLogError::Stream(Box::new(error)))?;
-        Ok(Self { client, jetstream, stream, partitions })
+        Ok(Self { client, jetstream, stream, partitions, replicas })
     }
 
     /// How many partitions the stream was made with.
     pub fn partitions(&self) -> u16 {
         self.partitions
+    }
+
+    /// How many copies the stream has: what stands beside the log has as many.
+    pub fn replicas(&self) -> usize {
+        self.replicas
     }
 
     /// The connection, for requests beside the log.

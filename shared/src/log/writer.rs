@@ -238,10 +238,8 @@ impl Writer {
             reason: "a batch stayed undecided".to_owned(),
             at: clock::now(),
         };
-        let payload = Event::WriterFenced(fence).to_line().into();
-        let record = OutRecord { subject: Subject::Writer(self.id), payload, guard: None };
         // Whether it was stored is read afterwards; the answer proves nothing more.
-        let _seen_by_reading = self.log.append_alone(&record).await;
+        let _seen_by_reading = self.log.fence(fence, None).await;
     }
 
     fn advance(&mut self, batch: &Batch, sealed_at: u64) {

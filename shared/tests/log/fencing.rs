@@ -54,6 +54,24 @@ async fn a_fenced_writer_answers_never_stored_and_goes_on_under_a_new_id() {
 }
 
 #[tokio::test]
+async fn a_fence_that_is_guarded_spares_a_writer_that_went_on() {
+    let broker = TestBroker::start().await;
+    let log = broker.log().await;
+    let mut writer = Writer::open(log.clone(), options()).await.unwrap();
+    let id = writer.id();
+    let opened_at = log.last_sequence().await.unwrap();
+    let (pending, answer) = Pending::new(Group::one(packed()));
+    writer.commit(&mut VecDeque::from([pending])).await;
+    let sealed_at = answer.await.unwrap().unwrap().sealed_at;
+    let told = || WriterFenced { v: 1, writer: id, by: MemberId(1), reason: "a test".to_owned(), at: UnixMillis(0) };
+    assert_eq!(log.fence(told(), Some(opened_at)).await, None);
+    assert_eq!(log.last_sequence().await.unwrap(), sealed_at, "nothing was appended");
+    assert_eq!(log.fence(told(), Some(sealed_at)).await, Some(sealed_at + 1));
+    assert_eq!(log.fence(told(), Some(sealed_at)).await, None, "a second one says nothing new");
+    assert!(chains(&read_all(&log).await)[&id.to_string()].fenced);
+}
+
+#[tokio::test]
 async fn a_writer_that_was_fenced_while_idle_is_not_closed_again() {
     let broker = TestBroker::start().await;
     let log = broker.log().await;

@@ -10,6 +10,7 @@ mod directory;
 mod fencing;
 mod guards;
 mod lost_answers;
+mod members;
 mod notes;
 mod opening;
 mod proxy;

@@ -8,14 +8,15 @@ use angelia_shared::event::{
     AttemptEnded, AttemptStarted, Carry, CreditsDrawn, CreditsGranted, CreditsReturned, Event, MessageAccepted,
     MessageCancelled, MessageExpired, OutcomeSettled, PartRefused, Receipt, Sealed, Totals,
 };
-use angelia_shared::ids::{AccountId, KeyId, MessageId, Position, WebhookId, WorkspaceId, WriterId};
+use angelia_shared::ids::{AccountId, KeyId, MemberId, MessageId, Position, WebhookId, WorkspaceId, WriterId};
+use angelia_shared::members::{Seat, Service};
 use angelia_shared::subject::{Partition, Subject};
 use angelia_shared::units::{Credits, UnixMillis};
 use proptest::prelude::*;
 
-use super::super::due;
 use super::super::projection::{Projection, Report};
 use super::super::table::MemoryTables;
+use super::super::{dead_lanes, due};
 use super::History;
 
 /// One turn: who acts, on what, and how it turns out.
@@ -79,13 +80,16 @@ pub(crate) struct World {
     now: i64,
 }
 
+/// The key that the ingress renews.
+pub(crate) const INGRESS: Seat = Seat { service: Service::Ingress, member: MemberId(7) };
+
 const WORKSPACES: [WorkspaceId; 2] = [WorkspaceId(11), WorkspaceId(12)];
 
 impl World {
     /// An installation whose two workspaces have a few credits.
     pub(crate) fn new() -> Self {
         let mut log = History::default();
-        let (ingress, dispatcher) = (log.open(), log.open());
+        let (ingress, dispatcher) = (log.open_as("ingress", INGRESS.member), log.open());
         let mut world = Self {
             log,
             ledger: Projection::default(),
@@ -119,8 +123,9 @@ impl World {
                 23..=26 => self.report(*step),
                 27 => self.settle(*step),
                 28 | 29 => self.refund(),
-                30 => self.give_back(workspace),
-                _ => self.restart_ingress(),
+                30 if step.dice % 2 == 0 => self.give_back(workspace),
+                30 => drop(self.return_once()),
+                _ => self.restart_ingress(step.dice),
             }
         }
     }
@@ -128,6 +133,16 @@ impl World {
     /// Lets the ledger refund until nothing is owed.
     pub(crate) fn refund_everything(&mut self) {
         while self.refund_once() {}
+    }
+
+    /// Lets the ledger return what ended writers had left.
+    pub(crate) fn return_everything(&mut self) {
+        while self.return_once() {}
+    }
+
+    /// What the writer that spends now has left of a wallet.
+    pub(crate) fn rest(&self, workspace: WorkspaceId) -> u64 {
+        self.rests.get(&workspace).copied().unwrap_or_default()
     }
 
     /// Folds what was appended.
@@ -348,6 +363,21 @@ impl World {
         self.refund_once();
     }
 
+    fn return_once(&mut self) -> bool {
+        let due = dead_lanes::returns(&self.ledger.tables, 8, self.at()).unwrap();
+        let records: Vec<_> = due
+            .iter()
+            .map(|due| {
+                self.wallets.insert(due.workspace, due.event.totals);
+                (Subject::Wallet(due.workspace), vec![Event::CreditsReturned(due.event.clone())])
+            })
+            .collect();
+        if !records.is_empty() {
+            self.commit(self.dispatcher, &records);
+        }
+        !records.is_empty()
+    }
+
     fn refund_once(&mut self) -> bool {
         let due = due::refunds(&self.ledger.tables, 8, self.at()).unwrap();
         let records: Vec<_> = due
@@ -378,10 +408,18 @@ impl World {
         Some((Subject::Wallet(workspace), vec![Event::CreditsReturned(event)]))
     }
 
-    fn restart_ingress(&mut self) {
-        let records: Vec<_> = WORKSPACES.iter().filter_map(|workspace| self.return_of(*workspace)).collect();
-        self.log.close(self.ingress, &records);
-        self.ingress = self.log.open();
+    /// It closes and returns everything, closes and returns nothing, or dies and is fenced.
+    fn restart_ingress(&mut self, dice: u8) {
+        match dice % 4 {
+            0 => {
+                let records: Vec<_> = WORKSPACES.iter().filter_map(|workspace| self.return_of(*workspace)).collect();
+                self.log.close(self.ingress, &records);
+            }
+            1 => self.log.close(self.ingress, &[]),
+            _ => self.log.fence(self.ingress),
+        }
+        self.rests.clear();
+        self.ingress = self.log.open_as("ingress", INGRESS.member);
         self.catch_up();
     }
 }

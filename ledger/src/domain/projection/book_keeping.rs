@@ -1,17 +1,14 @@
 //! Folds the log's own book-keeping: writers and their seals, the ledger's claim, checkpoints.
 
-use std::ops::ControlFlow;
-
-use angelia_shared::event::{BatchSealed, LedgerCheckpointed};
-use angelia_shared::ids::{MemberId, Position, WorkspaceId, WriterId};
+use angelia_shared::event::{BatchSealed, LedgerCheckpointed, WriterOpened};
+use angelia_shared::ids::{MemberId, Position, WriterId};
 use angelia_shared::log::Record;
-use angelia_shared::units::Credits;
 
 use super::super::chain::WriterChain;
 use super::super::contradiction::Broken;
 use super::super::head::{Checkpoint, Claim};
-use super::super::lanes::Lane;
-use super::super::table::{Direction, Span, Tables};
+use super::super::lanes;
+use super::super::table::Tables;
 use super::Fold;
 
 impl<T: Tables> Fold<'_, T> {
@@ -19,21 +16,19 @@ impl<T: Tables> Fold<'_, T> {
         &mut self,
         at: Position,
         writer: WriterId,
+        fact: &WriterOpened,
         record: &Record,
         before: &[Record],
     ) -> Result<(), T::Error> {
         self.unsealed(before)?;
         let known = self.tables.get::<WriterChain>(&writer)?.is_some();
-        self.tables.put(&writer, &WriterChain::opened(record));
+        self.tables.put(&writer, &WriterChain::opened(record, fact));
         if known { self.contradiction(at, None, Broken::SealBroken(writer)) } else { Ok(()) }
     }
 
     pub(super) fn writer_fenced(&mut self, writer: WriterId, before: &[Record]) -> Result<(), T::Error> {
         self.unsealed(before)?;
-        if let Some(chain) = self.tables.get::<WriterChain>(&writer)? {
-            self.tables.put(&writer, &WriterChain { fenced: true, ..chain });
-        }
-        Ok(())
+        self.ended(writer)
     }
 
     pub(super) fn writer_closed(
@@ -44,8 +39,13 @@ impl<T: Tables> Fold<'_, T> {
         before: &[Record],
     ) -> Result<(), T::Error> {
         self.seal(at, writer, seal, before)?;
+        self.ended(writer)
+    }
+
+    /// Nothing of the writer may follow: a seal of one that is not known continues nothing.
+    fn ended(&mut self, writer: WriterId) -> Result<(), T::Error> {
         self.tables.remove::<WriterChain>(&writer);
-        self.forget_spent_lanes(writer)
+        lanes::end(self.tables, writer)
     }
 
     pub(super) fn seal(
@@ -62,7 +62,7 @@ impl<T: Tables> Fold<'_, T> {
         let Some(chain) = self.tables.get::<WriterChain>(&writer)? else {
             return self.contradiction(at, None, Broken::SealBroken(writer));
         };
-        let (chain, broken) = chain.sealed(writer, seal, covered);
+        let (chain, broken) = chain.sealed(writer, seal, at.seq, covered);
         self.tables.put(&writer, &chain);
         match broken {
             Some(broken) => self.contradiction(at, None, broken),
@@ -73,21 +73,6 @@ impl<T: Tables> Fold<'_, T> {
     fn unsealed(&mut self, records: &[Record]) -> Result<(), T::Error> {
         for record in records {
             self.contradiction(Position::new(record.seq, 0), None, Broken::Unsealed)?;
-        }
-        Ok(())
-    }
-
-    /// Nothing can be added to a closed writer's lanes. One with a rest stays: it is owed to its workspace.
-    fn forget_spent_lanes(&mut self, writer: WriterId) -> Result<(), T::Error> {
-        let mut spent: Vec<WorkspaceId> = Vec::new();
-        self.tables.scan::<Lane>(&Span::under::<Lane>(&writer), Direction::Up, |(_, workspace), lane| {
-            if lane.rest() == Some(Credits::ZERO) {
-                spent.push(workspace);
-            }
-            ControlFlow::Continue(())
-        })?;
-        for workspace in spent {
-            self.tables.remove::<Lane>(&(writer, workspace));
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ use angelia_shared::units::{Credits, UnixMillis};
 use super::super::acceptance;
 use super::super::contradiction::Broken;
 use super::super::index::{self, Shadow};
-use super::super::lanes::Lane;
+use super::super::lanes::{self, Lane};
 use super::super::message::{Acceptance, Happened};
 use super::super::statement::Line;
 use super::super::table::Tables;
@@ -56,7 +56,7 @@ impl<T: Tables> Fold<'_, T> {
         let (_, broken) = self.moved(at, workspace, Movement::Return(fact.credits), fact.totals)?;
         let lane: Lane = self.tables.get(&(fact.writer, workspace))?.unwrap_or_default();
         let (lane, overspent) = lane.returning(fact.credits, fact.writer);
-        self.tables.put(&(fact.writer, workspace), &lane);
+        lanes::put_returned(self.tables, fact.writer, workspace, &lane)?;
         self.broken(at, workspace, broken)?;
         self.broken(at, workspace, overspent)
     }

@@ -1,14 +1,18 @@
 //! What one turn of the actor does, decided in one look at the projection.
 
+use std::collections::BTreeSet;
+
 use angelia_shared::clock;
 use angelia_shared::event::{Event, LedgerCheckpointed, OutcomeSettled};
 use angelia_shared::ids::MemberId;
 use angelia_shared::log::{Entry, Group, Guard};
+use angelia_shared::members::Seat;
 use angelia_shared::subject::{Partition, Subject};
 use angelia_shared::units::UnixMillis;
 
 use super::super::store::{Overlay, StoreError};
 use super::Actor;
+use crate::domain::dead_lanes::{self, Lost, Return};
 use crate::domain::digest::state_digest;
 use crate::domain::due::{self, Overdue, Standing};
 use crate::domain::projection::Projection;
@@ -20,7 +24,7 @@ const WORKSPACES_A_TURN: usize = 256;
 const SETTLEMENTS_A_TURN: usize = 512;
 
 /// What a turn knows beside the projection.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Turn {
     pub(super) member: MemberId,
     pub(super) has_claimed: bool,
@@ -30,12 +34,16 @@ pub(super) struct Turn {
     pub(super) checkpoint_waited: bool,
     /// Whether the workspaces' policies are known.
     pub(super) directory_known: bool,
+    /// Whose keys are renewed.
+    pub(super) alive: BTreeSet<Seat>,
 }
 
 /// What a turn does.
 #[derive(Clone, Debug)]
 pub(super) struct Plan {
     pub(super) standing: Standing,
+    pub(super) lost: Vec<Lost>,
+    pub(super) returns: Vec<Return>,
     pub(super) refunds: Vec<Refund>,
     pub(super) overdue: Vec<Overdue>,
     pub(super) checkpoint: Option<LedgerCheckpointed>,
@@ -45,11 +53,17 @@ impl Turn {
     pub(super) fn plan(self, projection: &Projection<Overlay>) -> Result<Plan, StoreError> {
         let (tables, head) = (&projection.tables, &projection.head);
         let standing = due::standing(head.claim, self.member, self.has_claimed);
-        let mut plan = Plan { standing, refunds: Vec::new(), overdue: Vec::new(), checkpoint: None };
+        let (lost, returns, refunds, overdue) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let mut plan = Plan { standing, lost, returns, refunds, overdue, checkpoint: None };
         if !matches!(standing, Standing::Mine(_)) {
             return Ok(plan);
         }
+        plan.lost = dead_lanes::lost(tables, &self.alive)?;
+        plan.returns = dead_lanes::returns(tables, WORKSPACES_A_TURN, self.now)?;
         plan.refunds = due::refunds(tables, WORKSPACES_A_TURN, self.now)?;
+        // One wallet entry a workspace. Returns are rare and few, so refunds wait for them.
+        let returned: BTreeSet<_> = plan.returns.iter().map(|due| due.workspace).collect();
+        plan.refunds.retain(|refund| !returned.contains(&refund.workspace));
         if self.directory_known {
             plan.overdue = due::overdue(tables, self.now, self.unknown_deadline_ms, SETTLEMENTS_A_TURN)?;
         }

@@ -4,8 +4,8 @@ use angelia_shared::event::{Event, MessageAccepted, lines};
 use angelia_shared::ids::{MessageId, Position, WebhookId, WorkspaceId};
 use angelia_shared::query::{
     AcceptedCall, AccountQueue, AskAccounts, AskActivations, AskActivationsBefore, AskCredits, AskDigest, AskKey,
-    AskMessage, AskMessages, AskPosition, AskProviderId, AskStatement, CreditsView, DigestView, MessageView,
-    StatementLine, UsedKey,
+    AskMessage, AskMessages, AskPosition, AskProviderId, AskStatement, AskUnspent, CreditsView, DigestView,
+    MessageView, StatementLine, UnspentLane, UsedKey,
 };
 use futures_util::{StreamExt as _, TryStreamExt as _};
 
@@ -13,7 +13,7 @@ use super::super::store::{Overlay, StoreError};
 use super::{AnswerError, Answered, Desk};
 use crate::domain::digest::state_digest;
 use crate::domain::projection::Projection;
-use crate::domain::{answer, keys, statement};
+use crate::domain::{answer, dead_lanes, keys, statement};
 
 /// Lines or messages in one answer; callers page.
 const LIST_MAX: usize = 1_000;
@@ -79,6 +79,14 @@ impl Answered for AskPosition {
 impl Answered for AskCredits {
     async fn answer(self, desk: &Desk) -> Result<(CreditsView, u64), AnswerError> {
         desk.read(move |projection| answer::credits(&projection.tables, self.workspace)).await
+    }
+}
+
+impl Answered for AskUnspent {
+    async fn answer(self, desk: &Desk) -> Result<(Vec<UnspentLane>, u64), AnswerError> {
+        // Before the rows: a process that joins in between is taken for missing, and the asker asks again.
+        let alive = desk.members.read().alive().collect();
+        desk.read(move |projection| dead_lanes::unspent(&projection.tables, self.workspace, &alive)).await
     }
 }
 

@@ -18,7 +18,7 @@ use crate::shell::actor::Actor;
 use crate::shell::live::Live;
 use crate::shell::replay::replay;
 use crate::shell::store::{LogIdentity, Store};
-use crate::shell::{consumer, run};
+use crate::shell::{consumer, members, run};
 
 fn credits(n: u128) -> AskCredits {
     AskCredits { workspace: workspace(n) }
@@ -102,7 +102,12 @@ async fn a_ledger_cut_off_between_any_two_steps_pays_nothing_twice_and_nothing_l
 }
 
 /// An actor with a projection of its own that believes it holds the claim.
-async fn twin(town: &Town, name: &str, member: MemberId, stop: &CancellationToken) -> tokio::task::JoinHandle<()> {
+pub(super) async fn twin(
+    town: &Town,
+    name: &str,
+    member: MemberId,
+    stop: &CancellationToken,
+) -> tokio::task::JoinHandle<()> {
     let log = town.broker.log().await;
     let config = town.config(name, &[]);
     let store = Store::open(&config.ledger_dir, 8 << 20, LogIdentity { first: None, last: 0 }).unwrap();
@@ -111,7 +116,8 @@ async fn twin(town: &Town, name: &str, member: MemberId, stop: &CancellationToke
     let flush = Duration::from_millis(50);
     let consuming = tokio::spawn(consumer::run(Arc::clone(&live), log.clone(), 0, flush, tell, stop.clone()));
     let (directory, _following) = DirectoryView::start(log.clone(), name, stop.clone());
-    let actor = Actor { live, log, directory, member, config };
+    let members = members::join(&log, member, stop).await.unwrap().unwrap().view;
+    let actor = Actor { live, log, directory, members, member, config };
     let stop = stop.clone();
     tokio::spawn(async move {
         actor.run(stop).await.unwrap();
@@ -154,8 +160,9 @@ async fn a_wallet_that_moved_since_the_projection_is_not_paid_from_what_it_was()
     // The projection stands still from here, as one that lags does. The wallet moves on.
     pen.grant(workspace(1), 50).await;
     let (directory, _following) = DirectoryView::start(town.log.clone(), "a", stop.clone());
-    let config = town.config("a", &[]);
-    let actor = Actor { live: Arc::clone(&live), log: town.log.clone(), directory, member, config: config.clone() };
+    let members = members::join(&town.log, member, &stop).await.unwrap().unwrap().view;
+    let (log, config) = (town.log.clone(), town.config("a", &[]));
+    let actor = Actor { live: Arc::clone(&live), log, directory, members, member, config };
     let acting = tokio::spawn(actor.run(stop.clone()));
     tokio::time::sleep(Duration::from_millis(1_500)).await;
     assert!(town.refunds().await.is_empty(), "nothing may be paid from a head that was lost");
@@ -173,7 +180,7 @@ async fn a_wallet_that_moved_since_the_projection_is_not_paid_from_what_it_was()
 }
 
 /// A projection that was folded up to now and then left alone.
-async fn behind(town: &Town, name: &str) -> Arc<Live> {
+pub(super) async fn behind(town: &Town, name: &str) -> Arc<Live> {
     let path = town.config(name, &[]).ledger_dir;
     let store = Store::open(&path, 8 << 20, LogIdentity { first: None, last: 0 }).unwrap();
     let live = Arc::new(Live::resume(store).unwrap());

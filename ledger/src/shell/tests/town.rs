@@ -11,7 +11,7 @@ use angelia_shared::event::{
     AttemptEnded, AttemptStarted, Carry, CreditsDrawn, CreditsGranted, Event, MessageAccepted, Sealed, Totals,
     WorkspaceChanged, lines,
 };
-use angelia_shared::ids::{AccountId, KeyId, MemberId, MessageId, Position, WebhookId, WorkspaceId};
+use angelia_shared::ids::{AccountId, KeyId, MemberId, MessageId, Position, WebhookId, WorkspaceId, WriterId};
 use angelia_shared::log::entry::Pending;
 use angelia_shared::log::{AppendError, Entry, EventLog, Group, Guard, Stored, Writer, WriterOptions};
 use angelia_shared::query::{self, Ask, AskError};
@@ -171,8 +171,22 @@ pub(super) struct Accepted {
 
 impl Pen {
     pub(super) async fn open(log: EventLog) -> Self {
-        let options = WriterOptions { role: "test".to_owned(), member: MemberId(1), fails_fast: false };
+        Self::open_as(log, "test", MemberId(1)).await
+    }
+
+    /// Writes as a process of this role would.
+    pub(super) async fn open_as(log: EventLog, role: &str, member: MemberId) -> Self {
+        let options = WriterOptions { role: role.to_owned(), member, fails_fast: false };
         Self { writer: Writer::open(log, options).await.unwrap() }
+    }
+
+    pub(super) fn id(&self) -> WriterId {
+        self.writer.id()
+    }
+
+    /// Closes the writer and returns nothing.
+    pub(super) async fn close(self) {
+        self.writer.close(VecDeque::new()).await;
     }
 
     /// Stores entries as one group, in one batch.
@@ -181,7 +195,7 @@ impl Pen {
         self.commit(group).await.unwrap()
     }
 
-    async fn commit(&mut self, group: Group) -> Result<Stored, AppendError> {
+    pub(super) async fn commit(&mut self, group: Group) -> Result<Stored, AppendError> {
         let (pending, answer) = Pending::new(group);
         let mut queue = VecDeque::from([pending]);
         while !queue.is_empty() {
@@ -237,35 +251,41 @@ impl Pen {
     }
 
     pub(super) async fn accept_with(&mut self, workspace: WorkspaceId, count: usize, text: &str) -> Vec<Accepted> {
-        let (credits, writer) = (Credits(count as u64), self.writer.id());
-        let at = clock::now();
+        let messages: Vec<_> = (0..count).map(|_| MessageId::generate()).collect();
+        let entries: Vec<_> = messages.iter().map(|message| self.acceptance(workspace, *message, text)).collect();
+        let stored = self.draw(workspace, count as u64, &entries).await;
+        let places = stored.positions[1..].iter().zip(messages);
+        places.map(|(at, message)| Accepted { message, workspace, at: *at }).collect()
+    }
+
+    /// Draws credits, and stores with the draw what it pays for.
+    pub(super) async fn draw(&mut self, workspace: WorkspaceId, credits: u64, pays_for: &[(Subject, Event)]) -> Stored {
+        let (credits, writer, at) = (Credits(credits), self.writer.id(), clock::now());
         let drawn = |totals: Totals| {
             let totals = totals.drawing(credits).unwrap();
             Event::CreditsDrawn(CreditsDrawn { v: 1, writer, credits, totals, at })
         };
-        let mut entries = Vec::new();
-        let messages: Vec<_> = (0..count).map(|_| MessageId::generate()).collect();
-        for message in &messages {
-            let fact = MessageAccepted {
-                v: 1,
-                message: *message,
-                workspace,
-                webhook: webhook(workspace),
-                account: account(workspace),
-                credits: Credits(1),
-                has_text: true,
-                has_file: false,
-                at,
-                expires_after_ms: 86_400_000,
-                writer,
-                sealed: Sealed { key_id: KeyId(1), data: format!("{text} {message}") },
-                traceparent: None,
-            };
-            entries.push((Subject::Accepted(Partition(0)), Event::MessageAccepted(Box::new(fact))));
-        }
-        let stored = self.move_wallet(workspace, drawn, &entries).await;
-        let places = stored.positions[1..].iter().zip(messages);
-        places.map(|(at, message)| Accepted { message, workspace, at: *at }).collect()
+        self.move_wallet(workspace, drawn, pays_for).await
+    }
+
+    /// The acceptance of a message of price 1 by this writer.
+    pub(super) fn acceptance(&self, workspace: WorkspaceId, message: MessageId, text: &str) -> (Subject, Event) {
+        let fact = MessageAccepted {
+            v: 1,
+            message,
+            workspace,
+            webhook: webhook(workspace),
+            account: account(workspace),
+            credits: Credits(1),
+            has_text: true,
+            has_file: false,
+            at: clock::now(),
+            expires_after_ms: 86_400_000,
+            writer: self.writer.id(),
+            sealed: Sealed { key_id: KeyId(1), data: format!("{text} {message}") },
+            traceparent: None,
+        };
+        (Subject::Accepted(Partition(0)), Event::MessageAccepted(Box::new(fact)))
     }
 
     /// Attempts a message once.
