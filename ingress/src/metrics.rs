@@ -8,6 +8,14 @@ pub const ORDERS_REFUSED: &str = "ingress_orders_refused_total";
 pub const ORDERS_RETRIED: &str = "ingress_orders_retried_total";
 /// Credits drawn from wallets.
 pub const CREDITS_DRAWN: &str = "ingress_credits_drawn_total";
+/// Credits returned to wallets unspent.
+pub const CREDITS_RETURNED: &str = "ingress_credits_returned_total";
+/// Balances that were asked of a ledger, for orders that were short.
+pub const BALANCES_ASKED: &str = "ingress_balances_asked_total";
+/// Recalls of credits from the other replicas.
+pub const RECALLS_ASKED: &str = "ingress_recalls_asked_total";
+/// Recalls by other replicas that were answered.
+pub const RECALLS_ANSWERED: &str = "ingress_recalls_answered_total";
 /// Wallets that were read from the log's leader.
 pub const WALLETS_READ: &str = "ingress_wallets_read_total";
 /// Wallets whose newest event cannot be true (WA-1) or cannot be read; their workspaces are answered 503.

@@ -1,12 +1,12 @@
 //! A wallet as its newest event shows it: what may still be drawn, and under which guard.
 //!
-//! Shape: (sequence, newest event of `ev.wallet.{workspace}`) -> [`Wallet`] -> totals after a draw.
+//! Shape: (sequence, newest event of `ev.wallet.{workspace}`) -> [`Wallet`] -> totals after a draw or a return.
 //!
 //! Invariants:
 //! - WA-1 a [`Wallet`] is never overdrawn: totals that say so cannot become one.
-//! - WA-4 the totals of a draw are the wallet's totals plus that draw.
+//! - WA-4 the totals of a draw or a return are the wallet's totals plus that.
 //!
-//! Not here: whether the newest event is really the newest (its sequence guards the draw, so the broker decides).
+//! Not here: whether the newest event is really the newest (its sequence guards what follows, so the broker decides).
 
 use std::fmt;
 
@@ -14,7 +14,7 @@ use angelia_shared::event::{Event, Totals};
 use angelia_shared::units::Credits;
 
 /// A wallet at one moment: the sequence of its newest event and the totals in it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Wallet {
     head: u64,
     totals: Totals,
@@ -92,6 +92,11 @@ impl Wallet {
     /// The totals after a draw, or `None` when that much is not available.
     pub fn draw(&self, credits: Credits) -> Option<Totals> {
         self.totals.drawing(credits)
+    }
+
+    /// The totals after a return, or `None` when the sum does not fit, which no true return leads to.
+    pub fn take_back(&self, credits: Credits) -> Option<Totals> {
+        self.totals.returning(credits).filter(|totals| totals.available().is_some())
     }
 }
 

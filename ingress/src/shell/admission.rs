@@ -1,23 +1,27 @@
 //! Admission: accepts an order durably, paid from its workspace's wallet, or refuses it.
 //!
 //! Shape: [`Order`] -> message id or refusal, after the log has it. One lane (a task with a writer of its own) decides all
-//! orders of this process: while a batch is in flight orders gather, then each workspace gets one exact draw for all of its
-//! orders that fit, in one group with their acceptances and used keys.
+//! orders of this process: while a batch is in flight orders gather, then those of each workspace that fit become one group
+//! of acceptances and used keys, paid from what the lane holds; with a draw, if that is not enough.
 //!
 //! Invariants: IN-1, IN-2, WA-1, WA-2, WA-4, with any number of processes: every draw is guarded by the wallet's head and
-//! every key by its bucket's. What is remembered only saves reads.
+//! every key by its bucket's. What is remembered only saves reads. What is held goes back when it is idle, when another lane
+//! needs it, and at the end.
 //!
-//! Read in this order: `order` (what waits), `room` (who is next), `wallets`, `plan` (a round's groups), `outcome` (what
-//! became of them), `lane` (the loop).
+//! Read in this order: `order` (what waits), `room` (who is next), [`crate::domain::purse`] (what is held and known),
+//! `purses`, `errands` and `recall` (what is read and asked), `plan` (a round's groups), `outcome` (what became of them),
+//! `lane` (the loop).
 //!
 //! Not here: parsing, choosing account and price (see the webhook), refunds.
 
+mod errands;
 mod lane;
 mod order;
 mod outcome;
 mod plan;
+mod purses;
+mod recall;
 mod room;
-mod wallets;
 
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -50,7 +54,7 @@ pub struct AdmissionOptions {
     pub orders_max: usize,
     /// Bytes of orders that may be anywhere in admission.
     pub bytes_max: usize,
-    /// Wallets that are remembered.
+    /// Wallets that are remembered, beside those of which the lane holds credits.
     pub wallets_max: usize,
     /// Idempotency keys that are remembered.
     pub keys_max: usize,
@@ -61,7 +65,7 @@ pub struct AdmissionOptions {
 }
 
 impl Default for AdmissionOptions {
-    /// 16,384 orders are half a second of a fast disk, 64 MiB the same with large messages; 50,000 wallets take 8 MB,
+    /// 16,384 orders are half a second of a fast disk, 64 MiB the same with large messages; 50,000 wallets take 13 MB,
     /// 131,072 keys 25 MB. Two intervals of keys are held at least: 10 s cover a ledger's restart.
     fn default() -> Self {
         Self {

@@ -10,7 +10,7 @@ use crate::ids::{MessageId, WriterId};
 use crate::units::{Credits, UnixMillis};
 
 /// Running totals of one wallet, this event included.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Totals {
     /// Everything granted.
     pub granted: Credits,

@@ -1,65 +1,75 @@
 //! The lane: one task, one writer, one batch in flight.
 //!
-//! Shape of a round: take in what came, plan a group per workspace, commit them, answer. Reading a wallet and settling a
-//! key happen beside it, and hold only their own orders.
+//! Shape of a round: take in what came, plan a group per workspace, commit them, answer. Errands (reading a wallet, asking a
+//! ledger, recalling from other lanes) and the settling of keys happen beside it, and hold only their own orders.
 //!
-//! Not here: what a group holds (see [`super::plan`]), what its answer means (see [`super::outcome`]).
+//! Not here: what a group holds (see [`super::plan`]), what its answer means (see [`super::outcome`]), what is known and
+//! drawn (see [`crate::domain::purse`]).
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use angelia_shared::clock;
 use angelia_shared::ids::{MemberId, WorkspaceId};
 use angelia_shared::log::{EventLog, Pending, Writer, WriterOptions};
 use angelia_shared::telemetry::chain;
-use tokio::sync::{Semaphore, mpsc};
+use angelia_shared::units::Credits;
+use async_nats::Subscriber;
+use futures_util::{FutureExt as _, StreamExt as _};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
+use super::errands::{Done, Errands};
 use super::order::Waiting;
-use super::plan::{Buckets, Flight, plan};
+use super::outcome::refuse;
+use super::plan::{Buckets, Flight, Round, hand_back, plan};
+use super::purses::{Purses, Watch};
+use super::recall::{self, Heard};
 use super::room::Room;
-use super::wallets::{self, Known, REST, ReadWalletError, Wallets};
 use super::{AdmissionOptions, Face, Phase, UNAVAILABLE};
+use crate::domain::purse::{GiveBack, Moment, Question};
 use crate::domain::refusal::Refusal;
-use crate::domain::wallet::Wallet;
 use crate::shell::keys::Keys;
 
-/// Wallets that are read at once. A read takes a round trip; this many a millisecond are more than a batch brings.
-const READS_MAX: usize = 64;
 /// Pause before the writer is opened again.
 const OPEN_PAUSE: Duration = Duration::from_millis(250);
 /// How often a batch in flight is looked after.
 const FLIGHT_CHECK: Duration = Duration::from_millis(250);
 /// A batch in flight for longer than this is in an outage: what waits behind it is refused instead of kept waiting.
 const FLIGHT_PATIENCE: Duration = Duration::from_secs(3);
+/// Returns in one round: a fifth of a batch's records, so that a pause of many workspaces does not hold up others.
+const RETURNS_MAX: usize = 200;
+/// Recalls that are heard before a round. Each that finds something costs a return.
+const RECALLS_MAX: usize = 256;
 
 /// The lane's state between two rounds.
 pub(super) struct Lane {
     log: EventLog,
     writer: Writer,
+    member: MemberId,
     face: Arc<Face>,
     pub(super) keys: Keys,
     pub(super) room: Room,
-    pub(super) wallets: Wallets,
+    pub(super) purses: Purses,
+    pub(super) watch: Watch,
+    /// Workspaces whose purses may have something to give back now.
+    giving: VecDeque<WorkspaceId>,
+    /// Recalls that are answered when the purse has given back.
+    owed: HashMap<WorkspaceId, Vec<Heard>>,
+    recalls: Subscriber,
     /// Orders that have arrived so far.
     arrived: u64,
-    reads: JoinSet<WalletRead>,
-    reads_at_once: Arc<Semaphore>,
+    began: Instant,
+    errands: Errands,
     settling: JoinSet<(Waiting, Result<(), Refusal>)>,
     orders_max: usize,
 }
 
-struct WalletRead {
-    workspace: WorkspaceId,
-    covers: u64,
-    wallet: Result<Wallet, ReadWalletError>,
-}
-
-/// Runs the lane until `shutdown`, and everything that waits was answered.
+/// Runs the lane until `shutdown`, and everything that waits was answered and everything that was held went back.
 pub(super) async fn run(
     log: EventLog,
     member: MemberId,
@@ -69,50 +79,59 @@ pub(super) async fn run(
     mut inbox: mpsc::Receiver<Waiting>,
     shutdown: CancellationToken,
 ) {
-    let Some(writer) = open(&log, member, &mut inbox, &shutdown).await else { return };
+    let Some((writer, recalls)) = open(&log, member, &mut inbox, &shutdown).await else { return };
     face.show_writer(writer.id());
     face.show(Phase::Open);
     let mut lane = Lane {
-        log,
+        log: log.clone(),
         writer,
+        member,
         face,
         keys,
         room: Room::default(),
-        wallets: Wallets::new(options.wallets_max),
+        purses: Purses::new(options.wallets_max),
+        watch: Watch::default(),
+        giving: VecDeque::new(),
+        owed: HashMap::new(),
+        recalls,
         arrived: 0,
-        reads: JoinSet::new(),
-        reads_at_once: Arc::new(Semaphore::new(READS_MAX)),
+        began: clock::monotonic(),
+        errands: Errands::new(log, member),
         settling: JoinSet::new(),
         orders_max: options.orders_max,
     };
-    if lane.serve(inbox, &shutdown, options.close_timeout).await == Ended::Undecided {
-        warn!("stopped with a batch undecided");
-        return;
+    match lane.serve(inbox, &shutdown, options.close_timeout).await {
+        Ended::Empty => {}
+        // Without its last record the writer counts as dead: a ledger fences it and gives back what it held.
+        Ended::Holding => return warn!("stopped with drawn credits that could not be returned"),
+        Ended::Undecided => return warn!("stopped with a batch undecided"),
     }
     if tokio::time::timeout(options.close_timeout, lane.writer.close(VecDeque::new())).await.is_err() {
         warn!("stopped before the writer was closed");
     }
 }
 
-/// Opens the writer, however long that takes. Orders that come in the meantime are refused.
+/// Opens the writer and hears recalls, however long that takes. Orders that come in the meantime are refused.
 async fn open(
     log: &EventLog,
     member: MemberId,
     inbox: &mut mpsc::Receiver<Waiting>,
     shutdown: &CancellationToken,
-) -> Option<Writer> {
+) -> Option<(Writer, Subscriber)> {
     let options = WriterOptions { role: "ingress".to_owned(), member, fails_fast: true };
     loop {
         let opened = tokio::select! {
             opened = Writer::open(log.clone(), options.clone()) => opened,
             () = shutdown.cancelled() => return None,
         };
-        match opened {
-            Ok(writer) => {
+        // A lane that holds credits must hear who needs them.
+        match (opened, recall::listen(log.client()).await) {
+            (Ok(writer), Ok(recalls)) => {
                 info!(writer.id = %writer.id(), "opened admission");
-                return Some(writer);
+                return Some((writer, recalls));
             }
-            Err(error) => debug!(error = %chain(&error), "admission cannot open yet"),
+            (Err(error), _) => debug!(error = %chain(&error), "admission cannot open yet"),
+            (_, Err(error)) => debug!(error = %chain(&error), "admission cannot hear recalls yet"),
         }
         refuse_waiting(inbox);
         tokio::time::sleep(OPEN_PAUSE).await;
@@ -128,8 +147,10 @@ fn refuse_waiting(inbox: &mut mpsc::Receiver<Waiting>) {
 /// How serving ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Ended {
-    /// Everything was answered.
-    Idle,
+    /// Everything was answered and returned.
+    Empty,
+    /// Everything was answered, but not everything returned.
+    Holding,
     /// Patience ended with orders unanswered.
     Undecided,
 }
@@ -145,7 +166,7 @@ impl Lane {
             shutdown.cancelled().await;
             tokio::time::sleep(patience).await;
         });
-        let mut is_closing = false;
+        let (mut is_closing, mut is_emptying) = (false, false);
         loop {
             if shutdown.is_cancelled() && !is_closing {
                 is_closing = true;
@@ -159,32 +180,54 @@ impl Lane {
                 }
                 continue;
             }
-            if self.room.has_ready() {
+            if self.room.has_ready() || !self.giving.is_empty() {
                 continue;
             }
             let has_inbox = !inbox.is_closed() || !inbox.is_empty();
-            if !has_inbox && self.reads.is_empty() && self.settling.is_empty() {
-                return Ended::Idle;
+            if !has_inbox && self.errands.is_idle() && self.settling.is_empty() {
+                if is_emptying {
+                    return if self.purses.holding().is_empty() { Ended::Empty } else { Ended::Holding };
+                }
+                is_emptying = true;
+                self.empty();
+                continue;
             }
+            let next_idle = self.watch.next().map(|due| self.until(due));
             tokio::select! {
                 Some(order) = inbox.recv() => self.arrive(order),
-                Some(read) = self.reads.join_next() => self.take_read(read.expect("reading a wallet does not panic")),
+                Some(done) = self.errands.next() => self.take_done(done),
                 Some(settled) = self.settling.join_next() => {
                     self.take_settled(settled.expect("settling a key does not panic"));
                 }
+                Some(message) = self.recalls.next() => self.hear(recall::heard(message, self.member)),
+                () = tokio::time::sleep(next_idle.unwrap_or_default()), if next_idle.is_some() => {}
                 () = shutdown.cancelled(), if !is_closing => {}
-                () = give_up.as_mut() => return Ended::Undecided,
+                () = give_up.as_mut() => return if self.room.waiting() == 0 { Ended::Holding } else { Ended::Undecided },
             }
         }
     }
 
+    /// The time, as purses know it.
+    pub(super) fn now(&self) -> Moment {
+        Moment(u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX))
+    }
+
+    /// How long it is until then.
+    fn until(&self, then: Moment) -> Duration {
+        Duration::from_millis(then.0).saturating_sub(self.began.elapsed())
+    }
+
     /// Takes in everything that came since the last round.
     fn take_in(&mut self, inbox: &mut mpsc::Receiver<Waiting>) {
-        while let Some(read) = self.reads.try_join_next() {
-            self.take_read(read.expect("reading a wallet does not panic"));
+        while let Some(done) = self.errands.try_next() {
+            self.take_done(done);
         }
         while let Some(settled) = self.settling.try_join_next() {
             self.take_settled(settled.expect("settling a key does not panic"));
+        }
+        for _ in 0..RECALLS_MAX {
+            let Some(Some(message)) = self.recalls.next().now_or_never() else { break };
+            self.hear(recall::heard(message, self.member));
         }
         while self.room.waiting() < self.orders_max
             && let Ok(order) = inbox.try_recv()
@@ -199,16 +242,46 @@ impl Lane {
         self.room.arrive(order);
     }
 
-    fn take_read(&mut self, read: WalletRead) {
-        self.room.release(read.workspace);
-        match read.wallet {
-            Ok(wallet) => self.wallets.put(read.workspace, Known { wallet, covers: read.covers, streak: None }),
-            Err(error) => {
-                self.wallets.complain(read.workspace, &error);
-                for order in self.room.take_all_of(read.workspace) {
-                    order.answer(Err(UNAVAILABLE));
+    /// Takes an errand's result in. Whoever waited for it is decided again, or refused if nothing can be known.
+    fn take_done(&mut self, done: Done) {
+        let (workspace, is_known) = match done {
+            Done::Read { workspace, covers, wallet } => {
+                let purse = self.purses.of(workspace);
+                match &wallet {
+                    Ok(wallet) => purse.read(*wallet, covers),
+                    Err(error) => {
+                        purse.not_read();
+                        self.errands.complain(workspace, error);
+                    }
                 }
+                self.looks_at(workspace);
+                (workspace, wallet.is_ok())
             }
+            Done::Told { workspace, covers, balance } => {
+                let purse = self.purses.of(workspace);
+                match balance {
+                    Ok(balance) => purse.told(balance, covers),
+                    Err(_) => purse.not_told(),
+                }
+                (workspace, balance.is_ok())
+            }
+            Done::Recalled { workspace, covers, wallet } => {
+                let purse = self.purses.of(workspace);
+                match &wallet {
+                    Ok(wallet) => purse.recalled(*wallet, covers),
+                    Err(error) => {
+                        purse.not_told();
+                        self.errands.complain(workspace, error);
+                    }
+                }
+                (workspace, wallet.is_ok())
+            }
+            Done::Answered => return,
+        };
+        if is_known {
+            self.room.end_wait(workspace);
+        } else {
+            refuse(self.room.take_aside(workspace));
         }
     }
 
@@ -220,57 +293,87 @@ impl Lane {
         }
     }
 
-    /// Plans a group for each workspace whose turn it is.
-    fn plan_round(&mut self) -> Vec<(Pending, Flight)> {
-        let now = clock::monotonic();
-        let mut unknown = Vec::new();
-        let wallets = &mut self.wallets;
-        let picks = self.room.pick(|workspace| {
-            let rest = match wallets.get(workspace) {
-                None => Duration::ZERO,
-                Some(Known { streak: Some(streak), .. }) if streak.is_due_a_rest(now) => REST,
-                Some(_) => return true,
-            };
-            unknown.push((workspace, rest));
-            false
-        });
-        for (workspace, rest) in unknown {
-            self.start_read(workspace, rest);
+    /// Takes in another lane's recall. It is answered when what is held is back; at once when nothing is.
+    fn hear(&mut self, heard: Option<Heard>) {
+        let Some(heard) = heard else { return };
+        let workspace = heard.workspace;
+        self.purses.of(workspace).recall();
+        self.owed.entry(workspace).or_default().push(heard);
+        self.looks_at(workspace);
+    }
+
+    /// Answers the recalls of a workspace, of which so many credits went back.
+    pub(super) fn answer_recalls(&mut self, workspace: WorkspaceId, credits: Credits) {
+        if let Some(owed) = self.owed.remove(&workspace) {
+            self.errands.answer(owed, credits);
         }
+    }
+
+    /// Looks in the next round whether a purse has something to give back.
+    pub(super) fn looks_at(&mut self, workspace: WorkspaceId) {
+        self.giving.push_back(workspace);
+    }
+
+    /// Gives back everything that is held.
+    fn empty(&mut self) {
+        for workspace in self.purses.holding() {
+            self.purses.of(workspace).recall();
+            self.looks_at(workspace);
+        }
+    }
+
+    /// Plans a group for each workspace whose turn it is, and for each rest that goes back.
+    fn plan_round(&mut self) -> Vec<(Pending, Flight)> {
+        let now = self.now();
+        let mut groups = self.plan_returns(now);
         let mut buckets = Buckets::new();
-        let mut round = Vec::new();
-        for pick in picks {
+        let round = Round { writer: self.writer.id(), arrived: self.arrived, now };
+        for pick in self.room.pick() {
             let workspace = pick.workspace;
-            let Some(known) = self.wallets.get(workspace) else {
-                // Forgotten within this very round, in favour of many others: it is read when its turn comes again.
-                self.room.give_back(workspace, pick.orders);
-                continue;
-            };
-            let planned = plan(pick, known, &self.keys, &mut buckets, self.writer.id(), self.arrived);
+            let planned = plan(pick, self.purses.of(workspace), &self.keys, &mut buckets, round);
             self.room.give_back(workspace, planned.left);
-            if planned.reads_wallet {
-                self.room.hold(workspace);
-                self.start_read(workspace, Duration::ZERO);
+            self.room.set_aside(workspace, planned.aside);
+            if planned.reads {
+                self.read(workspace, Duration::ZERO);
+            }
+            match planned.question {
+                Some(Question::Balance { at }) => self.errands.ask_balance(workspace, self.arrived, self.until(at)),
+                Some(Question::Recall { at, missing }) => {
+                    self.errands.recall(workspace, self.arrived, self.until(at), missing);
+                }
+                None => {}
             }
             for order in planned.unsettled {
                 self.settle_key(order);
             }
-            round.extend(planned.flight);
+            groups.extend(planned.flight);
         }
-        round
+        groups
     }
 
-    /// Reads a wallet beside the rounds, after a pause. Its workspace is held until then.
-    pub(super) fn start_read(&mut self, workspace: WorkspaceId, pause: Duration) {
-        let (log, at_once, covers) = (self.log.clone(), Arc::clone(&self.reads_at_once), self.arrived);
-        self.reads.spawn(async move {
-            if !pause.is_zero() {
-                tokio::time::sleep(pause).await;
+    fn plan_returns(&mut self, now: Moment) -> Vec<(Pending, Flight)> {
+        while let Some(workspace) = self.watch.idle(&mut self.purses, now) {
+            self.looks_at(workspace);
+        }
+        let mut groups = Vec::new();
+        for _ in 0..self.giving.len() {
+            let Some(workspace) = self.giving.pop_front() else { break };
+            match self.purses.of(workspace).give_back() {
+                GiveBack::Done => self.answer_recalls(workspace, Credits::ZERO),
+                GiveBack::Later => {}
+                GiveBack::Read => self.read(workspace, Duration::ZERO),
+                GiveBack::Return(back) => groups.push(hand_back(workspace, back, self.writer.id())),
             }
-            let _permit = at_once.acquire().await.expect("the semaphore is never closed");
-            let wallet = wallets::read(&log, workspace).await;
-            WalletRead { workspace, covers, wallet }
-        });
+            if groups.len() >= RETURNS_MAX {
+                break;
+            }
+        }
+        groups
+    }
+
+    /// Reads a wallet beside the rounds, after a pause.
+    pub(super) fn read(&mut self, workspace: WorkspaceId, pause: Duration) {
+        self.errands.read(workspace, self.arrived, pause);
     }
 
     /// Finds out how an order's key stands, beside the rounds.
@@ -314,6 +417,7 @@ impl Lane {
         self.face.show(Phase::Open);
         if self.face.writer() != self.writer.id() {
             self.face.show_writer(self.writer.id());
+            self.purses.fenced();
         }
         // What the writer put back is decided again: see `outcome`.
         drop(queue);

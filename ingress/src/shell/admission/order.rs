@@ -15,7 +15,7 @@ use crate::shell::keys::KeyTicket;
 /// What an order takes in memory beside its line, about twice over: the event itself and its places in queues.
 const OVERHEAD_BYTES: usize = 512;
 /// How often an order is handed in before its caller is told to come back. Each time takes some milliseconds, in which
-/// others win; this many are the streaks of half a dozen busy processes, and what takes longer is better told than kept.
+/// others win; what takes longer than this many is better told than kept.
 const HAND_INS_MAX: u8 = 250;
 
 /// An order in the lane's hands.

@@ -5,54 +5,72 @@
 
 use std::time::Duration;
 
-use angelia_shared::clock;
 use angelia_shared::ids::WorkspaceId;
 use angelia_shared::log::{AppendError, Stored};
 use angelia_shared::subject::Subject;
+use angelia_shared::units::Credits;
 use tokio::sync::oneshot::error::TryRecvError;
 use tracing::error;
 
 use super::UNAVAILABLE;
 use super::lane::Lane;
 use super::order::Waiting;
-use super::plan::Flight;
-use super::wallets::{Known, Streak};
-use crate::domain::wallet::Wallet;
+use super::plan::{Cargo, Flight};
+use crate::domain::purse::{Return, Spend};
 use crate::metrics as names;
 
-/// Pause before a wallet is read on which a guard was lost twice: short beside the rest that a streak ends in.
+/// Pause before a wallet is read on which a guard was lost twice: a few round trips, in which the winner gets through.
 const LOST_PAUSE: Duration = Duration::from_millis(5);
 
 impl Lane {
     /// Takes the writer's answer to a group, after its commit.
     pub(super) fn land(&mut self, mut flight: Flight) {
-        match flight.answer.try_recv() {
-            Ok(Ok(stored)) => self.stored(flight, &stored),
-            Ok(Err(AppendError::GuardLost(heads))) => self.guards_lost(flight, &heads),
-            Ok(Err(AppendError::NeverStored)) => self.once_more(flight.workspace, flight.orders),
-            Ok(Err(AppendError::Unavailable | AppendError::Full | AppendError::Closed)) => refuse(flight.orders),
-            Ok(Err(AppendError::TooLarge)) => {
-                error!(orders = flight.orders.len(), "a group was larger than a batch may be, in spite of its bounds");
-                debug_assert!(false, "a group is bounded far below a batch");
-                refuse(flight.orders);
+        let workspace = flight.workspace;
+        match (flight.answer.try_recv(), flight.cargo) {
+            (Ok(Ok(stored)), Cargo::Orders { orders, spend, guards }) => {
+                self.stored(workspace, orders, &spend, &guards, &stored);
             }
-            Err(TryRecvError::Empty | TryRecvError::Closed) => {
-                let workspace = flight.workspace;
-                self.once_more(workspace, flight.orders);
+            (Ok(Ok(stored)), Cargo::Return(back)) => self.returned(workspace, &back, &stored),
+            (Ok(Err(AppendError::GuardLost(heads))), cargo) => self.guards_lost(workspace, cargo, &heads),
+            (Ok(Err(AppendError::NeverStored)), Cargo::Orders { orders, .. }) => self.once_more(workspace, orders),
+            // What the old writer held is not this one's to return.
+            (Ok(Err(AppendError::NeverStored)), Cargo::Return(_)) => self.looks_at(workspace),
+            (Ok(Err(AppendError::Unavailable | AppendError::Full | AppendError::Closed)), cargo) => {
+                self.refused(workspace, cargo);
+            }
+            (Ok(Err(AppendError::TooLarge)), cargo) => {
+                error!("a group was larger than a batch may be, in spite of its bounds");
+                debug_assert!(false, "a group is bounded far below a batch");
+                self.refused(workspace, cargo);
+            }
+            (Err(TryRecvError::Empty | TryRecvError::Closed), Cargo::Orders { orders, .. }) => {
+                self.once_more(workspace, orders);
                 self.room.goes_first(workspace);
+            }
+            (Err(TryRecvError::Empty | TryRecvError::Closed), Cargo::Return(_)) => {
+                self.purses.of(workspace).put_back();
+                self.looks_at(workspace);
             }
         }
     }
 
-    fn stored(&mut self, flight: Flight, stored: &Stored) {
-        let (draw, rest) = stored.positions.split_first().expect("a group begins with its draw");
-        let wallet = Wallet::at(draw.seq, flight.totals).expect("a draw leaves at least nothing");
-        let streak = Some(Streak::after(flight.streak, flight.planned_at, clock::monotonic()));
-        self.wallets.put(flight.workspace, Known { wallet, covers: flight.covers, streak });
-        metrics::counter!(names::CREDITS_DRAWN).increment(flight.credits.0);
-        metrics::counter!(names::ORDERS_ACCEPTED).increment(flight.orders.len() as u64);
-        let mut keys = flight.guards.iter().zip(&rest[flight.orders.len()..]);
-        for order in flight.orders {
+    fn stored(
+        &mut self,
+        workspace: WorkspaceId,
+        orders: Vec<Waiting>,
+        spend: &Spend,
+        guards: &[(u8, u64)],
+        stored: &Stored,
+    ) {
+        let (draw, rest) = stored.positions.split_at(usize::from(spend.draw.is_some()));
+        let now = self.now();
+        let purse = self.purses.of(workspace);
+        purse.stored(spend, draw.first().map_or(0, |draw| draw.seq), now);
+        self.watch.keep(workspace, purse);
+        metrics::counter!(names::CREDITS_DRAWN).increment(spend.draw.map_or(0, |draw| draw.credits.0));
+        metrics::counter!(names::ORDERS_ACCEPTED).increment(orders.len() as u64);
+        let mut keys = guards.iter().zip(&rest[orders.len()..]);
+        for order in orders {
             if let Some(ticket) = &order.key {
                 let ((_, guard), position) = keys.next().expect("an entry for each key");
                 self.keys.stored(ticket, *guard, position.seq, order.message);
@@ -62,9 +80,21 @@ impl Lane {
         }
     }
 
-    fn guards_lost(&mut self, flight: Flight, heads: &[(Subject, u64)]) {
-        let again = flight.orders.iter().any(Waiting::was_handed_in);
-        self.once_more(flight.workspace, flight.orders);
+    fn returned(&mut self, workspace: WorkspaceId, back: &Return, stored: &Stored) {
+        self.purses.of(workspace).returned(back, stored.positions[0].seq);
+        metrics::counter!(names::CREDITS_RETURNED).increment(back.credits.0);
+        self.answer_recalls(workspace, back.credits);
+    }
+
+    fn guards_lost(&mut self, workspace: WorkspaceId, cargo: Cargo, heads: &[(Subject, u64)]) {
+        let again = match cargo {
+            Cargo::Orders { orders, .. } => {
+                let again = orders.iter().any(Waiting::was_handed_in);
+                self.once_more(workspace, orders);
+                again
+            }
+            Cargo::Return(_) => true,
+        };
         for (subject, head) in heads {
             match subject {
                 Subject::Wallet(workspace) => self.wallet_lost(*workspace, again),
@@ -83,13 +113,13 @@ impl Lane {
         }
     }
 
-    /// Reads a wallet on which somebody else wrote; its totals are not told. Whoever loses again waits a little before: a
-    /// lost guard costs the whole batch, and the winner may be in a streak.
+    /// Forgets the state of a wallet on which somebody else wrote; its totals are not told. Whoever loses again waits a
+    /// little before it is read: a lost guard costs the whole batch.
     fn wallet_lost(&mut self, workspace: WorkspaceId, again: bool) {
-        self.wallets.forget(workspace);
-        if again {
-            self.room.hold(workspace);
-            self.start_read(workspace, LOST_PAUSE);
+        let purse = self.purses.of(workspace);
+        purse.guard_lost();
+        if again && purse.begin_reading() {
+            self.read(workspace, LOST_PAUSE);
         }
     }
 
@@ -97,9 +127,21 @@ impl Lane {
         let again = orders.into_iter().filter_map(Waiting::once_more).collect();
         self.room.give_back(workspace, again);
     }
+
+    /// The log did not take a group, and says so at once.
+    fn refused(&mut self, workspace: WorkspaceId, cargo: Cargo) {
+        match cargo {
+            Cargo::Orders { orders, .. } => refuse(orders),
+            Cargo::Return(_) => {
+                self.purses.of(workspace).not_returned();
+                self.answer_recalls(workspace, Credits::ZERO);
+            }
+        }
+    }
 }
 
-fn refuse(orders: Vec<Waiting>) {
+/// Refuses orders that cannot be decided now.
+pub(super) fn refuse(orders: Vec<Waiting>) {
     for order in orders {
         order.answer(Err(UNAVAILABLE));
     }

@@ -1,25 +1,24 @@
-//! One workspace's group of a round: decides who is paid, and builds the draw and everything that it pays for.
+//! One workspace's group of a round: decides who is paid, and builds the acceptances, the draw that pays for them if the
+//! purse does not, and the keys that they use.
 //!
-//! Invariants: WA-2 and WA-4 (the draw is the sum of its acceptances, and they stand or fall together).
+//! Invariants: WA-2 and WA-4 (a draw and what it pays for stand or fall together).
 //!
-//! Not here: rules (see [`crate::domain::admission`] and [`crate::domain::key_map`]), sending.
+//! Not here: rules (see [`crate::domain::purse`], [`crate::domain::admission`] and [`crate::domain::key_map`]), sending.
 
 use std::collections::HashMap;
-use std::time::Instant;
 
 use angelia_shared::clock;
-use angelia_shared::event::{CreditsDrawn, Event, Totals};
+use angelia_shared::event::{CreditsDrawn, CreditsReturned, Event};
 use angelia_shared::ids::{WorkspaceId, WriterId};
 use angelia_shared::log::{AppendError, Entry, Group, Guard, Pending, Stored};
 use angelia_shared::subject::Subject;
-use angelia_shared::units::Credits;
 use tokio::sync::oneshot;
 
 use super::order::Waiting;
 use super::room::Pick;
-use super::wallets::{Known, Streak};
-use crate::domain::admission::{Asked, Verdict, decide};
+use crate::domain::admission::{Asked, Verdict};
 use crate::domain::key_map::Standing;
+use crate::domain::purse::{Moment, Purse, Question, Return, Spend};
 use crate::shell::keys::Keys;
 
 /// Keys of one bucket in a batch. They share one guarded record, which takes 64 lines and 16 KiB; a line has about 300
@@ -32,18 +31,23 @@ pub(super) type Buckets = HashMap<u8, (u64, usize)>;
 /// A group that is handed in, with everything that its answer is about.
 pub(super) struct Flight {
     pub(super) workspace: WorkspaceId,
-    pub(super) orders: Vec<Waiting>,
-    /// The drawn credits and the wallet's totals after the draw.
-    pub(super) credits: Credits,
-    pub(super) totals: Totals,
-    /// Orders that had arrived when this was decided: if it is stored, its wallet is true for all of them.
-    pub(super) covers: u64,
-    /// The wallet's streak before it, and when it was planned.
-    pub(super) streak: Option<Streak>,
-    pub(super) planned_at: Instant,
-    /// The guard of each bucket that it uses.
-    pub(super) guards: Vec<(u8, u64)>,
+    pub(super) cargo: Cargo,
     pub(super) answer: oneshot::Receiver<Result<Stored, AppendError>>,
+}
+
+/// What a group is about.
+pub(super) enum Cargo {
+    /// Acceptances.
+    Orders {
+        /// One for each acceptance.
+        orders: Vec<Waiting>,
+        /// How they are paid.
+        spend: Spend,
+        /// The guard of each bucket that they use.
+        guards: Vec<(u8, u64)>,
+    },
+    /// A rest that goes back.
+    Return(Return),
 }
 
 /// What a round makes of one workspace's orders.
@@ -53,21 +57,26 @@ pub(super) struct Planned {
     pub(super) flight: Option<(Pending, Flight)>,
     /// Orders that wait for a later round.
     pub(super) left: Vec<Waiting>,
+    /// Orders that wait for something to be read or asked.
+    pub(super) aside: Vec<Waiting>,
     /// Orders whose key must be settled first.
     pub(super) unsettled: Vec<Waiting>,
-    /// Whether the wallet must be read before those left can be answered.
-    pub(super) reads_wallet: bool,
+    /// Whether the wallet must be read.
+    pub(super) reads: bool,
+    /// What must be asked.
+    pub(super) question: Option<Question>,
 }
 
-/// Plans one workspace's orders on its wallet as `known`. `arrived` is the newest arrival.
-pub(super) fn plan(
-    pick: Pick,
-    known: Known,
-    keys: &Keys,
-    buckets: &mut Buckets,
-    writer: WriterId,
-    arrived: u64,
-) -> Planned {
+/// Where a round is: its writer, the newest arrival, the time.
+#[derive(Clone, Copy)]
+pub(super) struct Round {
+    pub(super) writer: WriterId,
+    pub(super) arrived: u64,
+    pub(super) now: Moment,
+}
+
+/// Plans one workspace's orders, paid from `purse`.
+pub(super) fn plan(pick: Pick, purse: &mut Purse, keys: &Keys, buckets: &mut Buckets, round: Round) -> Planned {
     let mut planned = Planned::default();
     let mut candidates = Vec::with_capacity(pick.orders.len());
     let mut postponed = Vec::new();
@@ -84,27 +93,22 @@ pub(super) fn plan(
             }
         }
     }
-    let asked: Vec<Asked> = candidates
-        .iter()
-        .map(|order| Asked { price: order.price, is_covered: order.arrival <= known.covers })
-        .collect();
-    let decision = decide(known.wallet.available(), &asked);
+    let asked: Vec<Asked> =
+        candidates.iter().map(|order| Asked { price: order.price, arrival: order.arrival }).collect();
+    let decided = purse.plan(&asked, round.arrived, round.now);
     let mut paid = Vec::with_capacity(candidates.len());
-    for (order, verdict) in candidates.into_iter().zip(decision.verdicts) {
+    for (order, verdict) in candidates.into_iter().zip(decided.verdicts) {
         match verdict {
             Verdict::Pay => paid.push(order),
             Verdict::Wait => planned.left.push(order),
-            Verdict::ReadAgain => {
-                planned.reads_wallet = true;
-                planned.left.push(order);
-            }
+            Verdict::Read | Verdict::Ask | Verdict::Recall => planned.aside.push(order),
             Verdict::Refuse(refusal) => order.answer(Err(refusal)),
         }
     }
     planned.left.append(&mut postponed);
-    if !paid.is_empty() {
-        planned.flight = Some(hand_in(pick.workspace, paid, known, decision.draw, buckets, writer, arrived));
-    }
+    planned.reads = decided.reads;
+    planned.question = decided.question;
+    planned.flight = decided.spend.map(|spend| hand_in(pick.workspace, paid, spend, buckets, round.writer));
     planned
 }
 
@@ -133,20 +137,20 @@ fn settle_key(order: &Waiting, keys: &Keys, buckets: &mut Buckets) -> Next {
     }
 }
 
-/// Builds the group: the draw, the acceptances that it pays for, the keys that they use.
+/// Builds the group: the draw if there is one, the acceptances, the keys that they use.
 fn hand_in(
     workspace: WorkspaceId,
     mut orders: Vec<Waiting>,
-    Known { wallet, streak, .. }: Known,
-    credits: Credits,
+    spend: Spend,
     buckets: &Buckets,
     writer: WriterId,
-    covers: u64,
 ) -> (Pending, Flight) {
-    let totals = wallet.draw(credits).expect("a decision draws at most what is available");
-    let drawn = Event::CreditsDrawn(CreditsDrawn { v: 1, writer, credits, totals, at: clock::now() });
     let mut entries = Vec::with_capacity(1 + 2 * orders.len());
-    entries.push(Entry::new(Subject::Wallet(workspace), &drawn).guarded(Guard::Own(wallet.head())));
+    if let Some(draw) = spend.draw {
+        let drawn = CreditsDrawn { v: 1, writer, credits: draw.credits, totals: draw.totals, at: clock::now() };
+        let entry = Entry::new(Subject::Wallet(workspace), &Event::CreditsDrawn(drawn));
+        entries.push(entry.guarded(Guard::Own(draw.guard)));
+    }
     entries.extend(orders.iter_mut().map(|order| order.entry(writer)));
     let mut guards = Vec::new();
     for (ticket, message) in orders.iter().filter_map(|order| Some((order.key.as_ref()?, order.message))) {
@@ -157,6 +161,13 @@ fn hand_in(
         entries.push(used.guarded(Guard::Own(guard)));
     }
     let (pending, answer) = Pending::new(Group::from_iter(entries));
-    let planned_at = clock::monotonic();
-    (pending, Flight { workspace, orders, credits, totals, covers, streak, planned_at, guards, answer })
+    (pending, Flight { workspace, cargo: Cargo::Orders { orders, spend, guards }, answer })
+}
+
+/// Builds the group of a return.
+pub(super) fn hand_back(workspace: WorkspaceId, back: Return, writer: WriterId) -> (Pending, Flight) {
+    let returned = CreditsReturned { v: 1, writer, credits: back.credits, totals: back.totals, at: clock::now() };
+    let entry = Entry::new(Subject::Wallet(workspace), &Event::CreditsReturned(returned));
+    let (pending, answer) = Pending::new(Group::one(entry.guarded(Guard::Own(back.guard))));
+    (pending, Flight { workspace, cargo: Cargo::Return(back), answer })
 }

@@ -1,4 +1,4 @@
-//! The room where orders wait: a queue per workspace, and whose turn it is.
+//! The room where orders wait: a queue per workspace, those set aside, and whose turn it is.
 //!
 //! Invariants:
 //! - The orders of one workspace are taken in order of arrival.
@@ -40,8 +40,8 @@ pub(super) struct Room {
 #[derive(Default)]
 struct Queue {
     orders: VecDeque<Waiting>,
-    /// While its wallet is read.
-    is_held: bool,
+    /// Those that wait for something to be read or asked.
+    aside: Vec<Waiting>,
     /// The round in which it was last looked at: a workspace may stand twice among the turns.
     round: u64,
 }
@@ -65,7 +65,7 @@ impl Room {
             self.turns.push_back(workspace);
             Queue::default()
         });
-        if queue.orders.len() >= WORKSPACE_WAITING_MAX {
+        if queue.orders.len() + queue.aside.len() >= WORKSPACE_WAITING_MAX {
             order.answer(Err(UNAVAILABLE));
             return;
         }
@@ -95,28 +95,40 @@ impl Room {
         self.turns.push_front(workspace);
     }
 
-    /// Keeps a workspace's orders until [`release`](Self::release).
-    pub(super) fn hold(&mut self, workspace: WorkspaceId) {
-        if let Some(queue) = self.queues.get_mut(&workspace) {
-            queue.is_held = true;
+    /// Keeps orders out of the rounds until [`end_wait`](Self::end_wait).
+    pub(super) fn set_aside(&mut self, workspace: WorkspaceId, orders: Vec<Waiting>) {
+        if orders.is_empty() {
+            return;
         }
+        self.waiting += orders.len();
+        let queue = self.queues.entry(workspace).or_insert_with(|| {
+            self.turns.push_back(workspace);
+            Queue::default()
+        });
+        queue.aside.extend(orders);
     }
 
-    /// Ends [`hold`](Self::hold).
-    pub(super) fn release(&mut self, workspace: WorkspaceId) {
-        if let Some(queue) = self.queues.get_mut(&workspace) {
-            queue.is_held = false;
-        }
+    /// Lets the orders of a workspace that were set aside be decided again.
+    pub(super) fn end_wait(&mut self, workspace: WorkspaceId) {
+        let aside = self.take_aside(workspace);
+        self.give_back(workspace, aside);
+    }
+
+    /// Takes the orders of a workspace that were set aside.
+    pub(super) fn take_aside(&mut self, workspace: WorkspaceId) -> Vec<Waiting> {
+        let aside = self.queues.get_mut(&workspace).map(|queue| std::mem::take(&mut queue.aside)).unwrap_or_default();
+        self.waiting -= aside.len();
+        aside
     }
 
     /// Whether a round would find an order.
     pub(super) fn has_ready(&self) -> bool {
-        self.queues.values().any(|queue| !queue.is_held && !queue.orders.is_empty())
+        self.queues.values().any(|queue| !queue.orders.is_empty())
     }
 
-    /// Takes the orders of a round. `is_known` says whether a workspace's wallet is known; if not, it is held.
-    pub(super) fn pick(&mut self, mut is_known: impl FnMut(WorkspaceId) -> bool) -> Vec<Pick> {
-        let ready = self.ready(&mut is_known);
+    /// Takes the orders of a round.
+    pub(super) fn pick(&mut self) -> Vec<Pick> {
+        let ready = self.ready();
         let waiting: Vec<usize> = ready.iter().map(|workspace| self.queues[workspace].orders.len()).collect();
         let shares = share(&waiting, ROUND_ORDERS_MAX, GROUP_ORDERS_MAX);
         let (mut picks, mut unserved) = (Vec::new(), Vec::new());
@@ -138,9 +150,8 @@ impl Room {
         picks
     }
 
-    /// The workspaces with orders and a known wallet, in order of turn. The others keep their turn, or lose it when they
-    /// have no orders.
-    fn ready(&mut self, is_known: &mut impl FnMut(WorkspaceId) -> bool) -> Vec<WorkspaceId> {
+    /// The workspaces with orders, in order of turn. Those that have none lose their turn, or keep it while some are aside.
+    fn ready(&mut self) -> Vec<WorkspaceId> {
         self.round += 1;
         let mut ready = Vec::new();
         for workspace in std::mem::take(&mut self.turns) {
@@ -149,30 +160,21 @@ impl Room {
                 continue;
             }
             queue.round = self.round;
-            if queue.orders.is_empty() && !queue.is_held {
+            if !queue.orders.is_empty() {
+                ready.push(workspace);
+            } else if queue.aside.is_empty() {
                 self.queues.remove(&workspace);
-                continue;
+            } else {
+                self.turns.push_back(workspace);
             }
-            if !queue.is_held && !is_known(workspace) {
-                queue.is_held = true;
-            }
-            if queue.is_held { self.turns.push_back(workspace) } else { ready.push(workspace) }
         }
         ready
-    }
-
-    /// Takes every order of one workspace.
-    pub(super) fn take_all_of(&mut self, workspace: WorkspaceId) -> Vec<Waiting> {
-        let orders = self.queues.get_mut(&workspace).map(|queue| std::mem::take(&mut queue.orders));
-        let orders: Vec<Waiting> = orders.into_iter().flatten().collect();
-        self.waiting -= orders.len();
-        orders
     }
 
     /// Refuses everything that waits with a 503.
     pub(super) fn refuse_all(&mut self) {
         for queue in self.queues.values_mut() {
-            for order in queue.orders.drain(..) {
+            for order in queue.orders.drain(..).chain(queue.aside.drain(..)) {
                 order.answer(Err(UNAVAILABLE));
             }
         }

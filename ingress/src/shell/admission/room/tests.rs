@@ -10,7 +10,7 @@ fn fill(room: &mut Room, workspace: u128, orders: usize) {
 }
 
 fn picked(room: &mut Room) -> BTreeMap<u128, usize> {
-    room.pick(|_| true).into_iter().map(|pick| (pick.workspace.0, pick.orders.len())).collect()
+    room.pick().into_iter().map(|pick| (pick.workspace.0, pick.orders.len())).collect()
 }
 
 #[test]
@@ -35,7 +35,7 @@ fn a_workspace_without_a_place_is_the_first_of_the_next_round() {
     }
     let first = picked(&mut room);
     assert_eq!(first.values().sum::<usize>(), ROUND_ORDERS_MAX);
-    let second: Vec<u128> = room.pick(|_| true).into_iter().map(|pick| pick.workspace.0).collect();
+    let second: Vec<u128> = room.pick().into_iter().map(|pick| pick.workspace.0).collect();
     assert_eq!(second[..5], [all - 5, all - 4, all - 3, all - 2, all - 1]);
 }
 
@@ -51,18 +51,19 @@ fn a_flood_to_one_workspace_leaves_room_for_others() {
 }
 
 #[test]
-fn a_held_workspace_keeps_its_orders_and_their_order() {
+fn orders_set_aside_wait_without_a_turn_and_come_back_in_order() {
     let mut room = Room::default();
     fill(&mut room, 1, 3);
-    assert!(room.pick(|_| false).is_empty());
-    assert!(!room.has_ready() && room.waiting() == 3);
-    room.release(WorkspaceId(1));
-    let mut pick = room.pick(|_| true);
+    let aside = room.pick().remove(0).orders;
+    room.set_aside(WorkspaceId(1), aside);
+    assert!(!room.has_ready() && room.pick().is_empty() && room.waiting() == 3);
+    room.end_wait(WorkspaceId(1));
+    let mut pick = room.pick();
     let orders = std::mem::take(&mut pick[0].orders);
     let messages: Vec<_> = orders.iter().map(|order| order.message).collect();
     room.give_back(WorkspaceId(1), orders);
     fill(&mut room, 1, 1);
-    let again: Vec<_> = room.pick(|_| true)[0].orders.iter().map(|order| order.message).collect();
+    let again: Vec<_> = room.pick()[0].orders.iter().map(|order| order.message).collect();
     assert_eq!(again[..3], messages);
     assert_eq!((again.len(), room.waiting()), (4, 0));
 }
@@ -84,4 +85,16 @@ fn an_order_larger_than_a_share_is_still_taken() {
     let mut room = Room::default();
     room.arrive(order_of(WorkspaceId(1), GROUP_BYTES_MAX + 1).0);
     assert_eq!(picked(&mut room), BTreeMap::from([(1, 1)]));
+}
+
+#[test]
+fn those_set_aside_count_and_are_refused_with_the_others() {
+    let mut room = Room::default();
+    let (order, mut answer) = order_of(WorkspaceId(1), 1);
+    room.set_aside(WorkspaceId(1), vec![order]);
+    fill(&mut room, 1, WORKSPACE_WAITING_MAX);
+    assert_eq!(room.waiting(), WORKSPACE_WAITING_MAX);
+    room.refuse_all();
+    assert_eq!(answer.try_recv().unwrap(), Err(UNAVAILABLE));
+    assert_eq!(room.waiting(), 0);
 }

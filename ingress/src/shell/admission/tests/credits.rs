@@ -11,7 +11,7 @@ use angelia_shared::{clock, event::Totals};
 use futures_util::future::join_all;
 
 use super::super::*;
-use super::support::{append, audit, grant, order, process, process_with};
+use super::support::{TestLedger, append, audit, grant, order, process, process_with};
 
 const W: WorkspaceId = WorkspaceId(7);
 
@@ -22,6 +22,7 @@ fn not_enough(needed: u64, available: u64) -> Refusal {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sixty_four_callers_at_once_share_fifty_credits_exactly() {
     let broker = TestBroker::start().await;
+    let _ledger = TestLedger::start(&broker).await;
     let log = broker.log().await;
     grant(&log, W, 50).await;
     let process = Arc::new(process(&broker).await);
@@ -42,6 +43,7 @@ async fn sixty_four_callers_at_once_share_fifty_credits_exactly() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_processes_on_one_wallet_never_oversell_and_either_uses_the_last_credit() {
     let broker = TestBroker::start().await;
+    let _ledger = TestLedger::start(&broker).await;
     let log = broker.log().await;
     grant(&log, W, 101).await;
     let processes = [Arc::new(process(&broker).await), Arc::new(process(&broker).await)];
@@ -64,12 +66,13 @@ async fn two_processes_on_one_wallet_never_oversell_and_either_uses_the_last_cre
         grant(&log, W, 1).await;
         process.admit(W, 1).await.unwrap();
     }
-    assert_eq!(audit(&log).await.drawn(W), 105);
+    assert_eq!(audit(&log).await.spent(W), 105);
 }
 
 #[tokio::test]
 async fn a_grant_from_elsewhere_counts_at_once_although_the_wallet_is_remembered() {
     let broker = TestBroker::start().await;
+    let _ledger = TestLedger::start(&broker).await;
     let log = broker.log().await;
     let process = process(&broker).await;
     assert_eq!(process.admit(W, 1).await, Err(not_enough(1, 0)), "a workspace without a wallet has nothing");
@@ -80,12 +83,13 @@ async fn a_grant_from_elsewhere_counts_at_once_although_the_wallet_is_remembered
         process.admit(W, 1).await.unwrap();
         assert_eq!(process.admit(W, 1).await, Err(not_enough(1, 0)));
     }
-    assert_eq!(audit(&log).await.drawn(W), 10);
+    assert_eq!(audit(&log).await.spent(W), 10);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn several_workspaces_share_batches_and_keep_their_own_accounts() {
     let broker = TestBroker::start().await;
+    let _ledger = TestLedger::start(&broker).await;
     let log = broker.log().await;
     for workspace in 1..=8 {
         grant(&log, WorkspaceId(workspace), 10 * workspace as u64).await;

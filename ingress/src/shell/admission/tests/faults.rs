@@ -93,7 +93,7 @@ async fn a_fenced_lane_goes_on_under_a_new_writer() {
     }
     process.stop().await;
     let audit = audit(&log).await;
-    assert_eq!((audit.accepted.len(), audit.drawn(W)), (63, 63));
+    assert_eq!((audit.accepted.len(), audit.spent(W)), (63, 63));
     let ends: Vec<_> = audit.writers.iter().map(|(_, end)| end.unwrap()).collect();
     assert_eq!(ends, ["fenced", "fenced", "fenced", "closed"]);
 }
@@ -117,7 +117,7 @@ async fn an_order_whose_caller_went_away_before_its_batch_is_not_charged() {
     signal(&broker, "-CONT");
     in_flight.await.unwrap().unwrap();
     process.admit(W, 1).await.unwrap();
-    assert_eq!(audit(&log).await.drawn(W), 3);
+    assert_eq!(audit(&log).await.spent(W), 3);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -135,7 +135,7 @@ async fn while_the_broker_is_away_callers_are_answered_503_and_do_not_wait() {
     broker.restart().await;
     until("the connection is back", || process.admission.log.is_connected()).await;
     process.admit(W, 1).await.unwrap();
-    assert_eq!(audit(&log).await.drawn(W), 2);
+    assert_eq!(audit(&log).await.spent(W), 2);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -158,5 +158,5 @@ async fn what_waits_behind_a_batch_without_an_answer_is_refused_after_a_while() 
     in_flight.await.unwrap().unwrap();
     until("the lane is back", || process.admission.face.phase.load(Ordering::Relaxed) == Phase::Open as u8).await;
     process.admit(W, 1).await.unwrap();
-    assert_eq!(audit(&log).await.drawn(W), 3);
+    assert_eq!(audit(&log).await.spent(W), 3);
 }

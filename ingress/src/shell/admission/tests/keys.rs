@@ -44,7 +44,7 @@ async fn one_key_sixty_four_times_at_once_in_two_processes_is_one_message_and_on
         }
     }
     let audit = audit(&log).await;
-    assert_eq!((audit.accepted.len(), audit.keys.len(), audit.drawn(W)), (8, 8, 8));
+    assert_eq!((audit.accepted.len(), audit.keys.len(), audit.spent(W)), (8, 8, 8));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -64,7 +64,7 @@ async fn two_processes_use_many_keys_of_one_bucket_and_none_is_lost() {
         answer.unwrap().unwrap();
     }
     let audit = audit(&log).await;
-    assert_eq!((audit.accepted.len(), audit.keys.len(), audit.drawn(W)), (80, 80, 80));
+    assert_eq!((audit.accepted.len(), audit.keys.len(), audit.spent(W)), (80, 80, 80));
 }
 
 #[tokio::test]
@@ -89,7 +89,7 @@ async fn a_key_is_known_after_a_restart_from_the_ledger_and_without_a_ledger_fro
     assert_eq!(second.call(W, "old", "body").await, Err(UNAVAILABLE), "only a ledger knows");
     assert_eq!(second.call(W, "new", "body").await, Err(UNAVAILABLE), "nobody knows");
     assert_eq!(second.admit(W, 1).await.map(|_| ()), Ok(()), "calls without a key need no ledger");
-    assert_eq!(audit(&log).await.drawn(W), 3);
+    assert_eq!(audit(&log).await.spent(W), 3);
 }
 
 #[tokio::test]
@@ -122,7 +122,7 @@ async fn a_key_is_in_flight_until_its_ticket_is_dropped_and_a_refusal_does_not_u
     grant(&log, W, 1).await;
     let message = process.call(W, "k", "another body").await.unwrap();
     assert_eq!(process.call(W, "k", "another body").await, Ok(message));
-    assert_eq!(audit(&log).await.drawn(W), 1);
+    assert_eq!(audit(&log).await.spent(W), 1);
 }
 
 #[tokio::test]
@@ -160,7 +160,7 @@ async fn keys_that_a_ledger_has_are_forgotten_here_and_still_found() {
     for (n, message) in messages.into_iter().enumerate() {
         assert_eq!(process.call(W, &format!("k{n}"), "body").await, Ok(message));
     }
-    assert_eq!(audit(&log).await.drawn(W), 20);
+    assert_eq!(audit(&log).await.spent(W), 20);
 }
 
 #[tokio::test]
