@@ -1,5 +1,6 @@
 //! Admission against a real broker, with one and with several processes on one log.
 
+mod ahead;
 mod credits;
 mod faults;
 mod keys;

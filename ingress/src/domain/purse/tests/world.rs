@@ -456,24 +456,40 @@ impl World {
         }
     }
 
-    /// With nobody dead, every order is answered, nothing stays in a purse that nobody uses, and the last credit can be
-    /// spent from any lane.
+    /// With nobody dead, every order is answered, the last credit can be spent from any lane whoever holds it, and nothing
+    /// stays in a purse that nobody uses.
     pub(super) fn calm_down(&mut self) {
         self.run();
         assert!(self.lanes.iter().all(|lane| lane.orders.is_empty()), "everybody was answered: {self:?}");
         self.settle_fenced();
-        for lane in (0..self.lanes.len()).chain(0..self.lanes.len()) {
-            let (paid, balance) = (self.seen.paid, self.balance());
-            let put_off = self.seen.put_off;
-            self.arrive(lane, 1);
+        for lane in (0..self.lanes.len()).rev() {
+            let (paid, put_off, balance) = (self.seen.paid, self.seen.put_off, self.balance());
+            for _ in 0..=balance {
+                self.arrive(lane, 1);
+            }
             self.run();
             assert_eq!(self.seen.put_off, put_off, "nobody is dead: {self:?}");
-            assert_eq!(self.seen.paid - paid, usize::from(balance > 0), "the last credit from lane {lane}: {self:?}");
+            assert_eq!((self.seen.paid - paid) as u64, balance, "the last credit from lane {lane}: {self:?}");
+            self.grant(50);
+            self.heat_up();
         }
         self.pass(IDLE_MS);
         self.run();
         assert!(self.lanes.iter().all(|lane| lane.purse.rest() == Credits::ZERO), "idle credits are back: {self:?}");
         assert_eq!(self.wallet.available().0, self.balance());
+    }
+
+    /// Makes every lane draw ahead.
+    fn heat_up(&mut self) {
+        for lane in 0..self.lanes.len() {
+            for _ in 0..4 {
+                self.arrive(lane, 1);
+                for _ in 0..3 {
+                    self.round(lane, Fate::Stored);
+                    self.finish_read(lane, ReadFate::Fresh);
+                }
+            }
+        }
     }
 
     /// A fenced lane that has not noticed yet still counts what it had drawn: it notices, and the ledger settles.

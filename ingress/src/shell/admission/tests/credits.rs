@@ -11,13 +11,9 @@ use angelia_shared::{clock, event::Totals};
 use futures_util::future::join_all;
 
 use super::super::*;
-use super::support::{TestLedger, append, audit, grant, order, process, process_with};
+use super::support::{TestLedger, append, audit, grant, not_enough, order, process, process_with};
 
 const W: WorkspaceId = WorkspaceId(7);
-
-fn not_enough(needed: u64, available: u64) -> Refusal {
-    Refusal::NotEnoughCredits { needed: Credits(needed), available: Credits(available) }
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sixty_four_callers_at_once_share_fifty_credits_exactly() {
@@ -145,7 +141,7 @@ async fn processes_that_never_pause_let_each_other_and_grants_in() {
             })
         })
         .collect();
-    // Whoever was first would keep the wallet for good, if it did not rest.
+    // A lane that drew in every round would keep the wallet for good.
     for turn in 1..=3 {
         let both = tokio::time::timeout(Duration::from_secs(20), async {
             while accepted.iter().any(|accepted| accepted.load(Ordering::Relaxed) < turn * 300) {

@@ -92,6 +92,10 @@ pub(super) async fn call(
     }
 }
 
+pub(super) fn not_enough(needed: u64, available: u64) -> Refusal {
+    Refusal::NotEnoughCredits { needed: Credits(needed), available: Credits(available) }
+}
+
 /// Waits until something holds; a test that waits in vain fails.
 pub(super) async fn until(what: &str, mut holds: impl FnMut() -> bool) {
     for _ in 0..1_000 {
@@ -175,6 +179,7 @@ struct Folded {
     keys: HashMap<String, UsedKey>,
     granted: HashMap<WorkspaceId, u64>,
     consumed: HashMap<WorkspaceId, u64>,
+    asked: usize,
 }
 
 impl Drop for TestLedger {
@@ -206,6 +211,11 @@ impl TestLedger {
     /// Goes on answering, but folds nothing more.
     pub(super) fn freeze(&self) {
         self.tasks[0].abort();
+    }
+
+    /// How often it was asked for something.
+    pub(super) fn asked(&self) -> usize {
+        self.state.lock().unwrap().asked
     }
 
     pub(super) fn position(&self) -> u64 {
@@ -245,7 +255,8 @@ async fn answer(subject: &str, payload: &[u8], state: &Mutex<Folded>) -> Vec<u8>
         }
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    let state = state.lock().unwrap();
+    let mut state = state.lock().unwrap();
+    state.asked += 1;
     let as_of_seq = state.position;
     if as_of_seq < question.at_least {
         return serde_json::to_vec(&Reply::<()>::Behind { as_of_seq }).unwrap();
