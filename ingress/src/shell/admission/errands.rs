@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use angelia_shared::event::{BadLine, Event};
-use angelia_shared::ids::{MemberId, WorkspaceId};
+use angelia_shared::ids::{WorkspaceId, WriterId};
 use angelia_shared::log::{EventLog, HeadError, OpenLogError};
 use angelia_shared::query::{self, AskCredits, AskError};
 use angelia_shared::subject::Subject;
@@ -72,7 +72,6 @@ pub(super) enum AskBalanceError {
 /// The errands under way.
 pub(super) struct Errands {
     log: EventLog,
-    member: MemberId,
     under_way: JoinSet<Done>,
     reads: Arc<Semaphore>,
     balances: Arc<Semaphore>,
@@ -81,10 +80,9 @@ pub(super) struct Errands {
 }
 
 impl Errands {
-    pub(super) fn new(log: EventLog, member: MemberId) -> Self {
+    pub(super) fn new(log: EventLog) -> Self {
         Self {
             log,
-            member,
             under_way: JoinSet::new(),
             reads: Arc::new(Semaphore::new(READS_MAX)),
             balances: Arc::new(Semaphore::new(BALANCES_MAX)),
@@ -130,22 +128,29 @@ impl Errands {
     }
 
     /// Has the other lanes give back what they hold, after a pause, until `missing` came back; then reads the wallet.
-    pub(super) fn recall(&mut self, workspace: WorkspaceId, covers: u64, pause: Duration, missing: Credits) {
-        let (log, member, recalls) = (self.log.clone(), self.member, Arc::clone(&self.recalls));
+    pub(super) fn recall(
+        &mut self,
+        own: WriterId,
+        workspace: WorkspaceId,
+        covers: u64,
+        pause: Duration,
+        missing: Credits,
+    ) {
+        let (log, recalls) = (self.log.clone(), Arc::clone(&self.recalls));
         self.under_way.spawn(async move {
             wait(pause).await;
             let _permit = recalls.acquire().await.expect("the semaphore is never closed");
-            recall::ask(log.client(), member, workspace, missing).await;
+            recall::ask(&log, own, workspace, missing).await;
             Done::Recalled { workspace, covers, wallet: read(&log, workspace).await }
         });
     }
 
     /// Answers other lanes' recalls of what this one held.
-    pub(super) fn answer(&mut self, recalls: Vec<Heard>, credits: Credits) {
-        let (log, member) = (self.log.clone(), self.member);
+    pub(super) fn answer(&mut self, own: WriterId, recalls: Vec<Heard>, credits: Credits) {
+        let log = self.log.clone();
         self.under_way.spawn(async move {
             for heard in recalls {
-                recall::answer(log.client(), member, heard, credits).await;
+                recall::answer(log.client(), own, heard, credits).await;
             }
             Done::Answered
         });

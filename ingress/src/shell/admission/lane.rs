@@ -50,7 +50,6 @@ const RECALLS_MAX: usize = 256;
 pub(super) struct Lane {
     log: EventLog,
     writer: Writer,
-    member: MemberId,
     face: Arc<Face>,
     pub(super) keys: Keys,
     pub(super) room: Room,
@@ -85,7 +84,6 @@ pub(super) async fn run(
     let mut lane = Lane {
         log: log.clone(),
         writer,
-        member,
         face,
         keys,
         room: Room::default(),
@@ -96,7 +94,7 @@ pub(super) async fn run(
         recalls,
         arrived: 0,
         began: clock::monotonic(),
-        errands: Errands::new(log, member),
+        errands: Errands::new(log),
         settling: JoinSet::new(),
         orders_max: options.orders_max,
     };
@@ -199,7 +197,7 @@ impl Lane {
                 Some(settled) = self.settling.join_next() => {
                     self.take_settled(settled.expect("settling a key does not panic"));
                 }
-                Some(message) = self.recalls.next() => self.hear(recall::heard(message, self.member)),
+                Some(message) = self.recalls.next() => self.hear(recall::heard(message, self.writer.id())),
                 () = tokio::time::sleep(next_idle.unwrap_or_default()), if next_idle.is_some() => {}
                 () = shutdown.cancelled(), if !is_closing => {}
                 () = give_up.as_mut() => return if self.room.waiting() == 0 { Ended::Holding } else { Ended::Undecided },
@@ -227,7 +225,7 @@ impl Lane {
         }
         for _ in 0..RECALLS_MAX {
             let Some(Some(message)) = self.recalls.next().now_or_never() else { break };
-            self.hear(recall::heard(message, self.member));
+            self.hear(recall::heard(message, self.writer.id()));
         }
         while self.room.waiting() < self.orders_max
             && let Ok(order) = inbox.try_recv()
@@ -305,7 +303,7 @@ impl Lane {
     /// Answers the recalls of a workspace, of which so many credits went back.
     pub(super) fn answer_recalls(&mut self, workspace: WorkspaceId, credits: Credits) {
         if let Some(owed) = self.owed.remove(&workspace) {
-            self.errands.answer(owed, credits);
+            self.errands.answer(self.writer.id(), owed, credits);
         }
     }
 
@@ -339,7 +337,7 @@ impl Lane {
             match planned.question {
                 Some(Question::Balance { at }) => self.errands.ask_balance(workspace, self.arrived, self.until(at)),
                 Some(Question::Recall { at, missing }) => {
-                    self.errands.recall(workspace, self.arrived, self.until(at), missing);
+                    self.errands.recall(round.writer, workspace, self.arrived, self.until(at), missing);
                 }
                 None => {}
             }

@@ -163,7 +163,7 @@ async fn a_process_that_stops_gives_back_what_it_holds() {
 async fn what_a_dead_process_holds_is_a_503_until_it_is_settled_and_never_a_402() {
     let broker = TestBroker::start().await;
     let log = broker.log().await;
-    let _ledger = TestLedger::start(&broker).await;
+    let ledger = TestLedger::start(&broker).await;
     grant(&log, W, 100).await;
     let [dead, alive] = [process(&broker).await, process(&broker).await];
     let calls = until_it_holds(&dead, &log).await;
@@ -178,6 +178,9 @@ async fn what_a_dead_process_holds_is_a_503_until_it_is_settled_and_never_a_402(
     for _ in 0..left {
         alive.admit(W, 1).await.unwrap();
     }
+    // Nobody knows yet that it is dead; then the ledger does.
+    assert_eq!(alive.admit(W, 1).await, Err(UNAVAILABLE));
+    ledger.misses(writer);
     let answers = join_all((0..32).map(|_| alive.admit(W, 1))).await;
     assert!(answers.iter().all(|answer| *answer == Err(UNAVAILABLE)), "{answers:?}");
     assert_eq!(alive.admit(W, lost + 1).await, Err(not_enough(lost + 1, lost)), "not even with what is to come back");

@@ -11,7 +11,9 @@ use angelia_shared::ids::{AccountId, KeyId, MemberId, MessageId, WebhookId, Work
 use angelia_shared::log::{
     AppendError, Entry, EventLog, Group, Guard, Pending, Reader, ReaderOptions, Stored, Writer, WriterOptions,
 };
-use angelia_shared::query::{AskCredits, AskKey, CreditsView, PREFIX, Question, Reply, UsedKey};
+use angelia_shared::query::{
+    AskCredits, AskKey, AskUnspent, CreditsView, Holder, PREFIX, Question, Reply, UnspentLane, UsedKey,
+};
 use angelia_shared::subject::{Partition, Subject};
 use angelia_shared::testing::TestBroker;
 use angelia_shared::units::Credits;
@@ -180,6 +182,8 @@ struct Folded {
     granted: HashMap<WorkspaceId, u64>,
     consumed: HashMap<WorkspaceId, u64>,
     asked: usize,
+    audit: Audit,
+    dead: Vec<WriterId>,
 }
 
 impl Drop for TestLedger {
@@ -213,6 +217,11 @@ impl TestLedger {
         self.tasks[0].abort();
     }
 
+    /// Takes in that the process of a writer renews its key no more.
+    pub(super) fn misses(&self, writer: WriterId) {
+        self.state.lock().unwrap().dead.push(writer);
+    }
+
     /// How often it was asked for something.
     pub(super) fn asked(&self) -> usize {
         self.state.lock().unwrap().asked
@@ -229,7 +238,9 @@ async fn fold(log: EventLog, state: Arc<Mutex<Folded>>) {
         let record = reader.next().await.unwrap();
         let mut state = state.lock().unwrap();
         for line in lines(&record.payload) {
-            match (record.subject.clone().unwrap(), Event::from_line(line).unwrap()) {
+            let (subject, event) = (record.subject.clone().unwrap(), Event::from_line(line).unwrap());
+            state.audit.fold(record.seq, subject, &event);
+            match (subject, event) {
                 (_, Event::KeyUsed(used)) => {
                     state.keys.insert(used.key, UsedKey { message: used.message, fingerprint: used.fingerprint });
                 }
@@ -269,6 +280,22 @@ async fn answer(subject: &str, payload: &[u8], state: &Mutex<Folded>) -> Vec<u8>
         let of = |sums: &HashMap<WorkspaceId, u64>| sums.get(&workspace).copied().unwrap_or_default();
         let available = Credits(of(&state.granted) - of(&state.consumed));
         let answer = CreditsView { available, ..CreditsView::default() };
+        return serde_json::to_vec(&Reply::Answer { as_of_seq, answer }).unwrap();
+    }
+    if subject.ends_with(".unspent") {
+        let AskUnspent { workspace } = serde_json::from_value(question.ask).unwrap();
+        let rests = state.audit.rests.iter().filter(|((_, of), rest)| *of == workspace && **rest > 0);
+        let holder = |writer| match state.audit.writers.iter().find(|(id, _)| *id == writer) {
+            _ if state.dead.contains(&writer) => Holder::Missing,
+            Some((_, Some(_))) => Holder::Ended,
+            Some((_, None)) | None => Holder::Alive,
+        };
+        let lane = |((writer, _), rest): (&(WriterId, WorkspaceId), &u64)| UnspentLane {
+            writer: *writer,
+            credits: Credits(*rest),
+            holder: holder(*writer),
+        };
+        let answer: Vec<UnspentLane> = rests.map(lane).collect();
         return serde_json::to_vec(&Reply::Answer { as_of_seq, answer }).unwrap();
     }
     let AskKey { key, .. } = serde_json::from_value(question.ask).unwrap();
