@@ -99,6 +99,7 @@ pub(super) async fn run(
         orders_max: options.orders_max,
     };
     match lane.serve(inbox, &shutdown, options.close_timeout).await {
+        // What was held went back in batches of its own, before the last one: a return that loses its guard is tried again.
         Ended::Empty => {}
         // Without its last record the writer counts as dead: a ledger fences it and gives back what it held.
         Ended::Holding => return warn!("stopped with drawn credits that could not be returned"),
