@@ -33,6 +33,7 @@ use super::admission::Admission;
 use super::api_log::ApiLog;
 use super::chats::Chats;
 use super::directory_writer::DirectoryWriter;
+use super::hand_over::KeyedCalls;
 use super::refusals::RefusalLog;
 use super::senders::SendersOf;
 use crate::config::Config;
@@ -49,6 +50,7 @@ pub(crate) struct Parts {
     pub(crate) api_log: ApiLog,
     pub(crate) writer: DirectoryWriter,
     pub(crate) admission: Admission,
+    pub(crate) keyed_calls: KeyedCalls,
     pub(crate) chats: Chats,
     pub(crate) refusals: RefusalLog,
     pub(crate) gate: watch::Receiver<bool>,
@@ -67,6 +69,7 @@ pub(crate) struct Services {
     pub(crate) directory: DirectoryView,
     pub(crate) api_log: ApiLog,
     pub(crate) admission: Admission,
+    pub(crate) keyed_calls: KeyedCalls,
     pub(crate) chats: Chats,
     pub(crate) refusals: RefusalLog,
     pub(crate) gate: watch::Receiver<bool>,
@@ -74,7 +77,7 @@ pub(crate) struct Services {
 
 /// Puts together what handlers share.
 pub(crate) fn app(config: Config, public_url: String, services: Services) -> App {
-    let Services { log, vault, directory, api_log, admission, chats, refusals, gate } = services;
+    let Services { log, vault, directory, api_log, admission, keyed_calls, chats, refusals, gate } = services;
     Arc::new(Parts {
         bodies: BodyReader::new(Duration::from_secs(config.body_timeout_s)),
         writer: DirectoryWriter::new(api_log.clone(), directory.clone()),
@@ -87,6 +90,7 @@ pub(crate) fn app(config: Config, public_url: String, services: Services) -> App
         directory,
         api_log,
         admission,
+        keyed_calls,
         chats,
         refusals,
         gate,

@@ -2,6 +2,7 @@
 
 mod credits;
 mod faults;
+mod hand_over;
 mod keys;
 mod support;
 
