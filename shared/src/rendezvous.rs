@@ -82,7 +82,7 @@ mod tests {
             let before = owner(share, members.iter().copied());
             let gone = members[leaver.index(members.len())];
             let after = owner(share, members.iter().copied().filter(|member| *member != gone));
-            prop_assert!(before == Some(gone) && after != before || after == before);
+            prop_assert_eq!(after == before, before != Some(gone));
         }
     }
 }

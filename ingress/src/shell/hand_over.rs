@@ -105,12 +105,13 @@ impl KeyedCalls {
         stop: CancellationToken,
     ) -> Result<(Self, JoinHandle<()>), SubscribeError> {
         let subscription = log.client().subscribe(subject(me)).await?;
-        // Whoever learns that this member lives may ask it at once. A lost connection brings the subscription back.
-        let _soon = tokio::time::timeout(options.answer_within, log.client().flush()).await;
         let room = || Arc::new(Semaphore::new(options.bytes_max));
         let owners = Owners::new(me, live, options.passed_over_for);
         let calls = Self(Arc::new(Parts { admission, log, owners, options, away: room(), taken: room() }));
         let task = tokio::spawn(owner::answer(calls.clone(), subscription, stop));
+        // Whoever learns that this member lives may ask it at once, so the broker must know of the subscription. Without an
+        // answer the broker is away: the subscription comes back with it, and until then others decide themselves.
+        let _is_known = calls.is_alive(me).await;
         Ok((calls, task))
     }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 use angelia_shared::directory::DirectoryView;
 use angelia_shared::ids::MemberId;
 use angelia_shared::log::{Appender, AppenderOptions, EventLog, OpenLogError, OpenWriterError, Writer, WriterOptions};
-use angelia_shared::members::{Members, MembersError, Membership, Service};
+use angelia_shared::members::{Members, MembersError, MembersView, Membership, Service};
 use angelia_shared::vault::Vault;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -136,6 +136,7 @@ fn local_url(address: SocketAddr) -> String {
 /// The tasks behind the server.
 struct Tasks {
     directory: JoinHandle<()>,
+    members: JoinHandle<()>,
     keyed_calls: JoinHandle<()>,
     admission: JoinHandle<Result<(), AdmissionError>>,
     appender: JoinHandle<()>,
@@ -156,14 +157,18 @@ async fn start(
     let members = Members::open(&log, replicas).await?;
     let leave = CancellationToken::new();
     // Before any writer is opened: the ledger fences the writers of those who are no members.
-    let (_own, renewing) = Membership::join(&members, Service::Ingress, member, leave.clone()).await?;
+    let (own, renewing) = Membership::join(&members, Service::Ingress, member, leave.clone()).await?;
     let leave = leave.drop_guard();
+    let (others, members_task) = MembersView::start(&own, stop.clone());
     let chats = Chats::open(log.clone(), replicas).await.map_err(RunIngressError::Open)?;
     let refusals = RefusalLog::start(log.clone(), Arc::clone(&vault), replicas, stop.clone()).await;
     let (refusals, refusals_task) = refusals.map_err(RunIngressError::Open)?;
     let (directory, directory_task) = DirectoryView::start(log.clone(), "ingress", stop.clone());
     let (admission, admission_task) = Admission::start(log.clone(), member, AdmissionOptions::default(), stop.clone());
-    let live: Live = Arc::new(move || vec![member]);
+    let live: Live = Arc::new(move || {
+        let (members, me) = (others.read(), std::iter::once(member));
+        me.chain(members.of(Service::Ingress).map(|other| other.member).filter(|other| *other != member)).collect()
+    });
     let options = HandOverOptions::default();
     let keyed_calls = KeyedCalls::start(admission.clone(), log.clone(), member, live, options, serving.clone());
     let (keyed_calls, keyed_calls_task) = keyed_calls.await?;
@@ -174,6 +179,7 @@ async fn start(
     let services = Services { log, vault, directory, api_log, admission, keyed_calls, chats, refusals, gate };
     let tasks = Tasks {
         directory: directory_task,
+        members: members_task,
         keyed_calls: keyed_calls_task,
         admission: admission_task,
         appender: appender_task,
@@ -226,6 +232,7 @@ impl Tasks {
     async fn ended(&mut self) -> RunIngressError {
         tokio::select! {
             ended = &mut self.directory => ended_early("the directory's reader", ended),
+            ended = &mut self.members => ended_early("the members' reader", ended),
             ended = &mut self.keyed_calls => ended_early("answering other processes", ended),
             ended = &mut self.appender => ended_early("the API's writer", ended),
             ended = &mut self.refusals => ended_early("the log of refused calls", ended),
@@ -252,7 +259,7 @@ impl Tasks {
     async fn end(self, is_failed: bool) -> Result<(), RunIngressError> {
         if is_failed {
             let still_running =
-                [self.directory, self.appender, self.refusals].into_iter().filter(|task| !task.is_finished());
+                [self.directory, self.members, self.appender, self.refusals].into_iter().filter(|task| !task.is_finished());
             futures_util::future::join_all(still_running).await;
             if !self.admission.is_finished() {
                 let _first_error_counts = self.admission.await;
@@ -271,6 +278,7 @@ impl Tasks {
         admission.map_err(failed("admission"))?.map_err(RunIngressError::Admission)?;
         appender.map_err(failed("the API's writer"))?;
         self.directory.await.map_err(failed("the directory's reader"))?;
+        self.members.await.map_err(failed("the members' reader"))?;
         self.refusals.await.map_err(failed("the log of refused calls"))
     }
 }
@@ -308,6 +316,7 @@ mod tests {
         let renewing = tokio::spawn(leave.clone().cancelled_owned());
         Tasks {
             directory: quiet(),
+            members: quiet(),
             keyed_calls,
             admission,
             appender: quiet(),
@@ -330,6 +339,8 @@ mod tests {
     async fn a_task_that_ends_by_itself_ends_the_whole_with_its_name() {
         let ended = supervised(|tasks| tasks.appender = tokio::spawn(async {})).await;
         assert!(matches!(ended, Err(RunIngressError::Ended("the API's writer"))), "{ended:?}");
+        let ended = supervised(|tasks| tasks.members = tokio::spawn(async {})).await;
+        assert!(matches!(ended, Err(RunIngressError::Ended("the members' reader"))), "{ended:?}");
         let ended = supervised(|tasks| tasks.keyed_calls = tokio::spawn(async {})).await;
         assert!(matches!(ended, Err(RunIngressError::Ended("answering other processes"))), "{ended:?}");
         let ended = supervised(|tasks| tasks.admission = tokio::spawn(async { Ok(()) })).await;

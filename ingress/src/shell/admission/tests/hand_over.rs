@@ -16,9 +16,7 @@ use futures_util::StreamExt as _;
 use futures_util::future::join_all;
 
 use super::super::*;
-use super::support::{
-    Process, TestLedger, audit, grant, order, process, process_with, process_with_stuck_keys, until,
-};
+use super::support::{Process, TestLedger, audit, grant, order, process, process_with, process_with_stuck_keys, until};
 use crate::shell::hand_over::{HandOverOptions, KeyedCalls};
 
 const W: WorkspaceId = WorkspaceId(7);
@@ -144,7 +142,8 @@ impl Puppet {
     async fn start(broker: &TestBroker, lives: bool, answer: Option<&'static str>) -> Self {
         let (me, log) = (MemberId::generate(), broker.log().await);
         let mut requests = log.client().subscribe(subject(me)).await.unwrap();
-        log.client().flush().await.unwrap();
+        // An answer on the same connection: by now the broker knows of the subscription, too.
+        log.last_sequence().await.unwrap();
         let asked = Arc::new(Mutex::new(Vec::new()));
         let seen = Arc::clone(&asked);
         let task = tokio::spawn(async move {
@@ -402,27 +401,24 @@ async fn an_owner_drops_an_order_whose_asker_has_no_patience_left() {
     let log = broker.log().await;
     grant(&log, W, 10).await;
     let _ledger = TestLedger::start(&broker).await;
-    let [asked, owner] = [Replica::start(&broker, hasty()).await, Replica::start(&broker, patient()).await];
-    let silent = Puppet::start(&broker, false, None).await;
-    let members = [asked.me, silent.me];
+    let asked = Replica::start(&broker, HandOverOptions { answer_within: Duration::from_secs(2), ..patient() }).await;
+    // Nobody takes orders out of this one's queue.
+    let (orders, mut inbox) = mpsc::channel(100);
+    let keys = Keys::unfollowed(log.clone(), log.last_sequence().await.unwrap());
+    let face = Arc::new(Face { phase: AtomicU8::new(Phase::Open as u8), writer: RwLock::new(WriterId(0)) });
+    let bytes = Arc::new(Semaphore::new(1_000_000));
+    let slow = Admission { orders, bytes, keys, log: log.clone(), face };
+    let (me, stop) = (MemberId::generate(), CancellationToken::new());
+    let live = Arc::new(move || vec![me]);
+    let (_calls, task) = KeyedCalls::start(slow.clone(), log, me, live, patient(), stop.clone()).await.unwrap();
+    let members = [asked.me, me];
     asked.knows(&members);
-    asked.call(&key_of(silent.me, &members), "body", Ok(order(W, 1))).await.unwrap();
-    let good = String::from_utf8(silent.asked.lock().unwrap()[0].to_vec()).unwrap();
-    let answer = ask(&log, owner.me, rewritten(&good, "unused", 0)).await;
-    assert_eq!(answer, r#"{"unavailable":{"retry_after_s":1}}"#);
-    assert!(matches!(owner.process.admission.key(W, "unused", b"body").await, Ok(KeyStep::Fresh(_))));
-    assert_eq!(audit(&log).await.accepted.len(), 1);
-    let message = ask(&log, owner.me, rewritten(&good, "unused", 30_000)).await;
-    assert!(message.starts_with(r#"{"accepted":"#), "{message}");
-}
-
-/// A request with another key and another patience; its order stays as it is, byte for byte.
-fn rewritten(request: &str, key: &str, within_ms: u64) -> Bytes {
-    let (head, order) = request.split_once(r#""order":"#).expect("it has an order");
-    let mut head: serde_json::Value = serde_json::from_str(&format!("{head}\"order\":null}}")).unwrap();
-    head["key"] = KeyHash::of(W, key).to_string().into();
-    head["within_ms"] = within_ms.into();
-    head.to_string().replace(r#""order":null"#, &format!(r#""order":{}"#, order.strip_suffix('}').unwrap())).into()
+    let key = key_of(me, &members);
+    assert_eq!(asked.send(&key).await, Err(UNAVAILABLE));
+    let left = inbox.recv().await.unwrap();
+    until("it is dropped", || left.is_abandoned()).await;
+    stop.cancel();
+    task.await.unwrap();
 }
 
 #[tokio::test]
