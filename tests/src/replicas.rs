@@ -37,6 +37,8 @@ pub struct Replicas {
     pub broker: TestBroker,
     /// What the callers were told.
     pub notes: Notes,
+    /// The API for the operator, at each replica.
+    pub operators: Vec<Api>,
     /// The API for the workspace's owner, at each replica.
     pub owners: Vec<Api>,
     /// The workspace's webhook, at each replica.
@@ -74,6 +76,7 @@ impl Replicas {
         let mut replicas = Self {
             broker,
             notes: Notes::default(),
+            operators: Vec::new(),
             owners: Vec::new(),
             hooks: Vec::new(),
             workspace: String::new(),
@@ -95,14 +98,12 @@ impl Replicas {
 
     /// Makes the workspace, at the first replica.
     async fn settle_in(&mut self, credits: u64) {
-        let operator = Api::new(&format!("{}/api/v1", self.urls[0]), Some(OPERATOR));
-        let made = operator.post("/workspaces", json!({"name": "of all replicas"})).await.expect(201);
+        let api = |token: &str| self.urls.iter().map(|url| Api::new(&format!("{url}/api/v1"), Some(token))).collect();
+        self.operators = api(OPERATOR);
+        let made = self.operators[0].post("/workspaces", json!({"name": "of all replicas"})).await.expect(201);
+        self.owners = api(text(&made, "owner_token"));
         self.workspace = text(&made, "id").to_owned();
-        let grant = json!({"credits": credits, "reason": "for a test"});
-        let granted = operator.post(&self.path("/credits"), grant).await;
-        assert!((200..300).contains(&granted.status), "{}", granted.text());
-        let apis = self.urls.iter().map(|url| Api::new(&format!("{url}/api/v1"), Some(text(&made, "owner_token"))));
-        self.owners = apis.collect();
+        self.grant(0, credits).await;
         let webhook = self.owners[0].post(&self.path("/webhooks"), json!({})).await.expect(201);
         self.webhook = text(&webhook, "id").to_owned();
         self.hooks = self.hooks_at(text(&webhook, "url"));
@@ -126,6 +127,16 @@ impl Replicas {
             })
             .await;
         }
+    }
+
+    /// Grants credits at a replica.
+    ///
+    /// # Panics
+    /// When the API refuses.
+    pub async fn grant(&self, replica: usize, credits: u64) {
+        let grant = json!({"credits": credits, "reason": "for a test"});
+        let granted = self.operators[replica].post(&self.path("/credits"), grant).await;
+        assert!((200..300).contains(&granted.status), "{}", granted.text());
     }
 
     /// The same webhook's URL at each replica: whichever made it shows its own address, as without a `public_url`.
