@@ -6,7 +6,8 @@
 //! Owners are liveness only: they keep two processes from losing each other's guards, and let one know that a key is in
 //! flight in another. IN-2 rests on the buckets' guards alone. So a process that hears nothing from an owner decides the call
 //! itself instead of refusing it: that costs a retry if both store something in the bucket, and never a second message. An
-//! owner that lives and says 503 is believed: a second process would only add to its load.
+//! owner that lives and says 503 is believed: a second process would only add to its load. A caller who hangs up takes nothing
+//! back that was handed over; with the same key he finds it.
 //!
 //! Invariants: IN-1, IN-2 (see [`crate::domain::hand_over`] for what may be answered after a silence).
 //!

@@ -65,6 +65,8 @@ async fn say(calls: &KeyedCalls, reply: async_nats::Subject, answer: Bytes) {
 
 /// Decides a call of another process; `None` gives it back.
 async fn decide(calls: &KeyedCalls, payload: Bytes, _room: OwnedSemaphorePermit) -> Option<Decision> {
+    // One that starts or stops, or that the broker does not answer, leaves the call to whoever asked.
+    calls.0.admission.is_ready().ok()?;
     let Handed { key, fingerprint, workspace, within, event } = wire::read(&payload)?;
     drop(payload);
     let ticket = match calls.0.admission.begin_key(workspace, key, fingerprint) {

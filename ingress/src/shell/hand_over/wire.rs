@@ -51,11 +51,17 @@ pub(super) struct Handed {
 enum Answer {
     Accepted(MessageId),
     Unused,
-    NotEnoughCredits { needed: Credits, available: Credits },
+    NotEnoughCredits {
+        needed: Credits,
+        available: Credits,
+    },
     KeyInFlight,
     KeyReused,
-    Unavailable { retry_after_s: u32 },
-    NotUnderstood,
+    Unavailable {
+        retry_after_s: u32,
+    },
+    /// Given back untouched.
+    NotTaken,
 }
 
 /// What the owner decided.
@@ -107,7 +113,7 @@ pub(super) fn read(payload: &[u8]) -> Option<Handed> {
 /// The answer to a call; `None` gives it back.
 pub(super) fn answer(decision: Option<Decision>) -> Bytes {
     let answer = match decision {
-        None => Answer::NotUnderstood,
+        None => Answer::NotTaken,
         Some(Decision::Accepted(message)) => Answer::Accepted(message),
         Some(Decision::Unused) => Answer::Unused,
         Some(Decision::Refused(refusal)) => of_refusal(&refusal),
@@ -152,7 +158,7 @@ pub(super) fn read_answer(payload: &[u8]) -> Came<Decision> {
         Ok(Answer::KeyInFlight) => refused(Refusal::KeyInFlight),
         Ok(Answer::KeyReused) => refused(Refusal::KeyReused),
         Ok(Answer::Unavailable { retry_after_s }) => refused(Refusal::LogUnavailable { retry_after_s }),
-        Ok(Answer::NotUnderstood) => Came::NotTaken,
+        Ok(Answer::NotTaken) => Came::NotTaken,
         Err(_) => Came::Silent,
     }
 }

@@ -344,10 +344,26 @@ async fn an_owner_that_gives_the_call_back_leaves_it_to_the_asker() {
     let broker = TestBroker::start().await;
     let _ledger = TestLedger::start(&broker).await;
     let replica = Replica::start(&broker, patient()).await;
-    let older = Puppet::start(&broker, true, Some(r#""not_understood""#)).await;
+    let older = Puppet::start(&broker, true, Some(r#""not_taken""#)).await;
     let members = [replica.me, older.me];
     replica.knows(&members);
     assert_eq!(replica.send(&key_of(older.me, &members)).await, Err(POOR), "nothing is left there, so this is final");
+}
+
+#[tokio::test]
+async fn a_process_that_cannot_take_orders_now_gives_the_call_back() {
+    let broker = TestBroker::start().await;
+    let log = broker.log().await;
+    grant(&log, W, 1).await;
+    let _ledger = TestLedger::start(&broker).await;
+    let [replica, stopped] = replicas(&broker).await;
+    let key = key_of(stopped.me, &[replica.me, stopped.me]);
+    // Its lane has ended, its task of requests has not.
+    stopped.process.stop().await;
+    let message = replica.send(&key).await.unwrap();
+    assert_eq!(writers(&log).await, [(message, replica.writer())]);
+    stopped.stop.cancel();
+    stopped.task.await.unwrap();
 }
 
 #[tokio::test]
@@ -370,7 +386,7 @@ async fn a_process_gives_back_what_it_would_not_store_byte_for_byte() {
     ];
     for payload in spoiled {
         assert_ne!(payload, good);
-        assert_eq!(ask(&log, owner.me, payload.into()).await, r#""not_understood""#);
+        assert_eq!(ask(&log, owner.me, payload.into()).await, r#""not_taken""#);
     }
     assert!(ask(&log, owner.me, good.into()).await.starts_with(r#"{"accepted":"#));
 }
