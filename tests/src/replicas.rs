@@ -194,6 +194,17 @@ impl Replicas {
         self.is_ready(replica).await;
     }
 
+    /// Kills the ledger with SIGKILL.
+    pub fn kill_ledger(&mut self) {
+        let ledger = self.urls.len();
+        self.kill(ledger);
+    }
+
+    /// Starts the ledger again, and does not wait.
+    pub fn launch_ledger(&mut self) {
+        self.launch(self.urls.len());
+    }
+
     /// Stops a replica of the ingress from doing anything (SIGSTOP), as a machine that is suspended.
     pub fn pause(&self, replica: usize) {
         self.parts[replica].process.as_ref().expect("it runs").signal(Signal::SIGSTOP);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use angelia_tests::client::Hook;
 use angelia_tests::replicas::Replicas;
-use angelia_tests::wait::{SOON, eventually};
+use angelia_tests::wait::{LATER, SOON, eventually};
 use futures_util::future::join_all;
 
 use crate::body;
@@ -143,5 +143,34 @@ async fn a_refusal_of_one_replica_does_not_use_the_key_up_on_another() {
         replicas.note(replicas.hooks[n].call_keyed(&format!("k{n}"), &call).await).accepted();
     }
     assert_eq!(replicas.consumed().await, 3);
+    replicas.check_log().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_a_ledger_used_keys_are_answered_new_ones_put_off_and_calls_without_a_key_taken() {
+    let mut replicas = Replicas::start(3, 100).await;
+    let calls: Vec<_> = (0..6).map(|n| (format!("k{n}"), body_of(n))).collect();
+    let mut messages = Vec::new();
+    for (n, (key, call)) in calls.iter().enumerate() {
+        messages.push(call_until_taken(&replicas.hooks, n, key, call).await);
+    }
+    replicas.kill_ledger();
+    for hook in &replicas.hooks {
+        for ((key, call), message) in calls.iter().zip(&messages) {
+            let again = hook.try_call(call, Some(key)).await.expect("an answer");
+            assert_eq!(replicas.note(again).accepted(), *message);
+            let other = hook.try_call(&format!("{call} "), Some(key)).await.expect("an answer");
+            other.refused_with(422, "Idempotency-Key was used with another body");
+        }
+        let new = hook.call_keyed("new", &body()).await;
+        assert_eq!((new.status, new.header("retry-after")), (503, Some("1")), "{}", new.text());
+        messages.push(replicas.note(hook.call(&body()).await).accepted());
+    }
+    replicas.launch_ledger();
+    let call = body().to_string();
+    let new = tokio::time::timeout(LATER, call_until_taken(&replicas.hooks, 0, "new", &call)).await;
+    messages.push(new.expect("the ledger is back"));
+    assert_eq!(messages.iter().collect::<BTreeSet<_>>().len(), 6 + 3 + 1);
+    replicas.were_sent_once(&messages).await;
     replicas.check_log().await;
 }

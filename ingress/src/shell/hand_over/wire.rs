@@ -168,6 +168,25 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_forms_never_change_because_replicas_of_two_versions_talk_to_each_other() {
+        let digest = |digit: &str| digit.repeat(64);
+        let request = format!(
+            r#"{{"v":1,"key":"{}","fingerprint":"{}","workspace":"00000000000000000000000007","within_ms":6000,"order":null}}"#,
+            digest("a"),
+            digest("b"),
+        );
+        let handed = read(request.as_bytes()).expect("a call without an order");
+        assert_eq!((handed.key.to_string(), handed.fingerprint.to_string()), (digest("a"), digest("b")));
+        assert_eq!((handed.workspace, handed.within), (WorkspaceId(7), Duration::from_secs(6)));
+        assert!(handed.event.is_none());
+        assert!(read(request.replace(r#""v":1"#, r#""v":2"#).as_bytes()).is_none());
+        let (needed, available) = (Credits(2), Credits(1));
+        let poor = Decision::Refused(Refusal::NotEnoughCredits { needed, available });
+        assert_eq!(answer(Some(poor)), r#"{"not_enough_credits":{"needed":2,"available":1}}"#);
+        assert_eq!(answer(Some(Decision::Unused)), r#""unused""#);
+    }
+
+    #[test]
     fn every_decision_reads_back() {
         let refusals = [
             Refusal::NotEnoughCredits { needed: Credits(2), available: Credits(1) },
