@@ -3,6 +3,7 @@
 use angelia_shared::config::{Hidden, Value};
 
 use crate::domain::caller::Network;
+use crate::domain::rate::{BadQuota, Quota};
 
 angelia_shared::settings! {
     /// Settings of the ingress.
@@ -16,8 +17,18 @@ angelia_shared::settings! {
         pub operator_token: Hidden = "",
         /// After how many seconds of being held by something other than its turn a message expires, 1 to 2592000.
         pub message_expires_after_s: u64 = "86400",
-        /// How many connections may be open at once; further ones wait. Each costs some 10 KiB.
+        /// How many calls one webhook takes in how many seconds, as `600/60`: so many at once, then evenly. Empty: no limit.
+        /// Each replica counts what it answers.
+        pub rate_per_webhook: Option<Quota> = "",
+        /// How many webhook calls one caller may make in how many seconds, as `60/60`. A caller is an IPv4 address or a /64 of
+        /// IPv6; behind a proxy that is not among `trusted_proxies` all callers are one. Empty: no limit.
+        pub rate_per_caller: Option<Quota> = "",
+        /// How many connections may be open at once. For further ones those are closed that keep us waiting the longest. The
+        /// process needs as many file descriptors, and some more.
         pub connections_max: usize = "8192",
+        /// How many webhook calls may wait for the log; further ones are answered 503 before their body is read. The default is
+        /// half a second of a fast disk.
+        pub waiting_calls_max: usize = "16384",
         /// How many seconds a client may take to send a request's head, and may keep an idle connection open.
         pub header_timeout_s: u64 = "60",
         /// How many seconds a client may take to send a request's body.
@@ -36,6 +47,7 @@ impl Config {
         let bounds = [
             ("message_expires_after_s", self.message_expires_after_s, 1..=2_592_000),
             ("connections_max", self.connections_max as u64, 16..=1_000_000),
+            ("waiting_calls_max", self.waiting_calls_max as u64, 16..=1_000_000),
             ("header_timeout_s", self.header_timeout_s, 1..=3_600),
             ("body_timeout_s", self.body_timeout_s, 1..=600),
             ("drain_s", self.drain_s, 0..=600),
@@ -80,6 +92,16 @@ impl Value for Networks {
     }
 }
 
+impl Value for Quota {
+    fn read(text: &str) -> Result<Self, String> {
+        text.parse().map_err(|bad: BadQuota| bad.to_string())
+    }
+
+    fn show(&self) -> String {
+        self.to_string()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use angelia_shared::config::Source;
@@ -108,13 +130,23 @@ mod tests {
     }
 
     #[test]
+    fn there_is_no_rate_limit_unless_one_is_set() {
+        let config = load("rate_per_webhook", "600/60").expect("a quota");
+        assert_eq!((config.rate_per_webhook, config.rate_per_caller), (Quota::new(600, 60), None));
+        assert!(config.show().iter().any(|setting| setting.name == "rate_per_webhook" && setting.value == "600/60"));
+    }
+
+    #[test]
     fn values_out_of_bounds_are_refused_by_name() {
         for (name, value) in [
             ("message_expires_after_s", "0"),
             ("connections_max", "1"),
+            ("waiting_calls_max", "15"),
             ("header_timeout_s", "0"),
             ("body_timeout_s", "601"),
             ("drain_s", "601"),
+            ("rate_per_webhook", "600"),
+            ("rate_per_caller", "0/60"),
             ("public_url", "angelia.example.com"),
             ("operator_token", "short"),
         ] {

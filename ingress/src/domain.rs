@@ -17,6 +17,7 @@ pub mod jid;
 pub mod key_map;
 pub mod page;
 pub mod phone;
+pub mod rate;
 pub mod refusal;
 pub mod request_fault;
 pub mod send_request;

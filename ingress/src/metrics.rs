@@ -29,9 +29,20 @@ pub const CALLS_ANSWERED: &str = "ingress_calls_answered_total";
 pub const CALL_SECONDS: &str = "ingress_call_seconds";
 /// Refused calls that are missing in their webhook's activation log, because there were too many or the broker was away.
 pub const REFUSALS_DROPPED: &str = "ingress_refusals_dropped_total";
+/// Calls refused for their rate or for an overload that are not shown in their webhook's activation log, because enough of
+/// their kind are.
+pub const REFUSALS_THINNED: &str = "ingress_refusals_thinned_total";
+/// Webhook calls over a rate limit, by `limit`: `webhook` or `caller`.
+pub const CALLS_LIMITED: &str = "ingress_calls_limited_total";
+/// Webhook calls that were refused before their body was read, because admission has no room.
+pub const CALLS_SHED: &str = "ingress_calls_shed_total";
 /// Provider callbacks that were answered, by `outcome`: `taken`, `put_off` or `rejected`.
 pub const CALLBACKS_ANSWERED: &str = "ingress_callbacks_answered_total";
 /// Reports in callbacks, by `fate`: `stored`, `unknown_account`, `unknown_message` or `not_understood`.
 pub const REPORTS_RECEIVED: &str = "ingress_reports_received_total";
 /// Connections that were cut at shutdown because their requests took too long.
 pub const CONNECTIONS_CUT: &str = "ingress_connections_cut_total";
+/// Connections that were closed because they kept us waiting while others found no place.
+pub const CONNECTIONS_DISPLACED: &str = "ingress_connections_displaced_total";
+/// Connections that were given up because the client did not take its answer.
+pub const CONNECTIONS_STALLED: &str = "ingress_connections_stalled_total";

@@ -11,6 +11,7 @@ mod hand_over;
 mod http;
 pub mod keys;
 pub mod prometheus;
+mod rate_limits;
 mod refusals;
 pub mod run;
 mod senders;

@@ -6,12 +6,16 @@ mod api;
 mod callbacks;
 #[path = "http/chats.rs"]
 mod chats;
+#[path = "http/crowd.rs"]
+mod crowd;
 #[path = "http/health.rs"]
 mod health;
 #[path = "http/idempotency.rs"]
 mod idempotency;
 #[path = "http/ledger.rs"]
 mod ledger;
+#[path = "http/limits.rs"]
+mod limits;
 #[path = "http/reads.rs"]
 mod reads;
 #[path = "http/roles.rs"]

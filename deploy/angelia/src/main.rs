@@ -5,6 +5,7 @@ mod cli;
 mod data_dir;
 mod installation;
 mod metrics;
+mod open_files;
 mod quickstart;
 mod sandbox;
 mod services;
@@ -21,6 +22,9 @@ use clap::Parser as _;
 use crate::cli::{Cli, Command, Common};
 use crate::services::Role;
 use crate::settings::Settings;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// A setting or a flag cannot be used (`EX_USAGE` of sysexits.h).
 const EXIT_USAGE: u8 = 64;

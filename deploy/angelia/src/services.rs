@@ -7,6 +7,7 @@ use anyhow::{Context as _, bail};
 use tokio::net::TcpListener;
 
 use crate::installation::Installation;
+use crate::open_files;
 use crate::settings::{Config, Settings};
 use crate::signals::shutdown_on_signal;
 
@@ -24,6 +25,7 @@ pub(crate) async fn run(role: Role, settings: Settings) -> anyhow::Result<()> {
     let Some(access) = access(&program) else {
         bail!("this role needs an existing broker: give --nats URL (or run `angelia standalone`)");
     };
+    open_files::make_room_for(if role == Role::Ingress { ingress.connections_max } else { 0 });
     let shutdown = shutdown_on_signal()?;
     let installation = Installation::open(&access, &program, &master_key_file(&program)).await?;
     let Installation { log, vault, member } = installation;

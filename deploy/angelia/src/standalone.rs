@@ -19,6 +19,7 @@ use tracing::{error, info};
 use crate::broker::{Broker, BrokerConfig, DEFAULT_READY_WITHIN};
 use crate::data_dir::DataDir;
 use crate::installation::Installation;
+use crate::open_files;
 use crate::quickstart::{self, Place};
 use crate::services;
 use crate::settings::Settings;
@@ -39,6 +40,7 @@ const SANDBOX_PORT: &str = "sandbox-port";
 
 /// Runs everything until a signal, or until a part of it has died.
 pub(crate) async fn run(mut settings: Settings) -> anyhow::Result<()> {
+    open_files::make_room_for(settings.ingress.connections_max);
     let shutdown = shutdown_on_signal()?;
     let dir = DataDir::open(&settings.program.data)?;
     let listener = services::bind(&settings.program).await?;

@@ -81,6 +81,16 @@ pub fn caller<'a>(peer: IpAddr, forwarded: impl DoubleEndedIterator<Item = &'a s
     caller
 }
 
+/// What a caller is counted as where calls are counted: an IPv4 address, or the /64 network of an IPv6 address, which is
+/// what one customer of a provider gets at least, to choose addresses from as it likes.
+pub fn counted_as(caller: IpAddr) -> u128 {
+    match caller.to_canonical() {
+        // Its last half is never zero, unlike that of a network.
+        IpAddr::V4(address) => address.to_ipv6_mapped().to_bits(),
+        IpAddr::V6(address) => address.to_bits() >> 64 << 64,
+    }
+}
+
 /// Reads an address, also with a port and with brackets.
 fn address(entry: &str) -> Option<IpAddr> {
     if let Some(rest) = entry.strip_prefix('[') {
@@ -134,6 +144,16 @@ mod tests {
         ] {
             assert_eq!(who("10.0.0.1", &[written], &["10.0.0.1"]), read);
         }
+    }
+
+    #[test]
+    fn an_address_counts_for_itself_and_a_64_network_as_one() {
+        let counted = |text: &str| counted_as(text.parse().expect("an address"));
+        assert_eq!(counted("2001:db8::1"), counted("2001:db8::ffff:ffff:ffff:ffff"));
+        assert_ne!(counted("2001:db8::1"), counted("2001:db8:0:1::1"));
+        assert_eq!(counted("198.51.100.1"), counted("::ffff:198.51.100.1"));
+        assert_ne!(counted("198.51.100.1"), counted("198.51.100.2"));
+        assert_ne!(counted("198.51.100.1"), counted("::1"));
     }
 
     #[test]

@@ -41,6 +41,9 @@ use order::Waiting;
 /// within a second or so (a full queue, a restart), so callers may be back soon.
 pub(super) const UNAVAILABLE: Refusal = Refusal::LogUnavailable { retry_after_s: 1 };
 
+/// An order takes no more than this: a body of 64 KiB, sealed and written as text, twice.
+const ORDER_BYTES_MAX: usize = 256 * 1024;
+
 /// Bounds of admission.
 #[derive(Clone, Copy, Debug)]
 pub struct AdmissionOptions {
@@ -172,6 +175,11 @@ impl Admission {
         self.orders.try_send(waiting.holding(permit)).map_err(|_| UNAVAILABLE)?;
         // The lane drops a caller without an answer only when the process ends.
         answer.await.unwrap_or(Err(UNAVAILABLE))
+    }
+
+    /// Whether an order that is handed in now can be taken, as far as that is known without looking at it.
+    pub fn has_room(&self) -> bool {
+        self.orders.capacity() > 0 && self.bytes.available_permits() >= ORDER_BYTES_MAX
     }
 
     /// Takes the first step of a call with an idempotency key, before chat and account are looked at.

@@ -54,6 +54,8 @@ pub(super) struct HandOverOptions {
     pub(super) alive_within: Duration,
     /// For how long a silent owner is passed over: until its member key has expired.
     pub(super) passed_over_for: Duration,
+    /// For how long an owner is passed over where nobody listens: finding out costs nothing, and it may just be starting.
+    pub(super) absent_for: Duration,
     /// Bytes of orders that may be with other processes, and again of those that may be here for others: of large ones
     /// hundreds, of small ones ten thousands.
     pub(super) bytes_max: usize,
@@ -68,6 +70,7 @@ impl Default for HandOverOptions {
             look_every: Duration::from_millis(500),
             alive_within: Duration::from_millis(500),
             passed_over_for: Duration::from_secs(5),
+            absent_for: Duration::from_millis(500),
             bytes_max: 32 * 1024 * 1024,
         }
     }
@@ -107,11 +110,11 @@ impl KeyedCalls {
     ) -> Result<(Self, JoinHandle<()>), SubscribeError> {
         let subscription = log.client().subscribe(subject(me)).await?;
         let room = || Arc::new(Semaphore::new(options.bytes_max));
-        let owners = Owners::new(me, live, options.passed_over_for);
+        let owners = Owners::new(me, live);
         let calls = Self(Arc::new(Parts { admission, log, owners, options, away: room(), taken: room() }));
         let task = tokio::spawn(owner::answer(calls.clone(), subscription, stop));
-        // Whoever learns that this member lives may ask it at once, so the broker must know of the subscription. Without an
-        // answer the broker is away: the subscription comes back with it, and until then others decide themselves.
+        // The broker must know of the subscription. Without an answer it is away: the subscription comes back with it, and
+        // until then others decide themselves.
         let _is_known = calls.is_alive(me).await;
         Ok((calls, task))
     }
@@ -178,7 +181,7 @@ impl KeyedCalls {
                     // Without this connection nobody would be heard.
                     if log.is_connected() && connection(client) == asked_on {
                         warn!(owner.id = %owner, "an owner of idempotency keys does not answer, passing it over for a while");
-                        owners.pass_over(owner);
+                        owners.pass_over(owner, options.passed_over_for);
                     }
                     return Came::Silent;
                 }
@@ -194,7 +197,7 @@ impl KeyedCalls {
         debug!(owner.id = %owner, error = %chain(&error), "an owner of idempotency keys gave no answer");
         match error.kind() {
             RequestErrorKind::NoResponders => {
-                self.0.owners.pass_over(owner);
+                self.0.owners.pass_over(owner, self.0.options.absent_for);
                 Came::NotTaken
             }
             RequestErrorKind::InvalidSubject | RequestErrorKind::MaxPayloadExceeded => Came::NotTaken,

@@ -5,10 +5,12 @@
 //! Not here: what a request means (see `domain/`), and storing it (see `shell/admission.rs` and `shell/directory_writer.rs`).
 
 mod api;
+mod attended;
 mod body;
 mod callbacks;
 mod health;
 mod lingering;
+mod places;
 pub(crate) mod server;
 mod watched;
 mod webhook;
@@ -34,6 +36,7 @@ use super::api_log::ApiLog;
 use super::chats::Chats;
 use super::directory_writer::DirectoryWriter;
 use super::hand_over::KeyedCalls;
+use super::rate_limits::RateLimits;
 use super::refusals::RefusalLog;
 use super::senders::SendersOf;
 use crate::config::Config;
@@ -57,6 +60,8 @@ pub(crate) struct Parts {
     pub(crate) senders: SendersOf,
     pub(crate) bodies: BodyReader,
     pub(crate) known_senders: KnownSenders,
+    /// None where nothing is limited.
+    pub(crate) rate_limits: Option<RateLimits>,
 }
 
 /// What handlers share.
@@ -83,6 +88,7 @@ pub(crate) fn app(config: Config, public_url: String, services: Services) -> App
         writer: DirectoryWriter::new(api_log.clone(), directory.clone()),
         senders: SendersOf::default(),
         known_senders: callbacks::known_senders(),
+        rate_limits: RateLimits::new(&config),
         config,
         public_url,
         log,

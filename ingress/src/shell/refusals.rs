@@ -4,6 +4,9 @@
 //! `ANGELIA_REFUSALS`. The stream is no part of the log: it loses what is old, and under a flood of bad calls it loses some
 //! of them, so that they never slow down the good ones.
 //!
+//! A call that is refused for its rate or for an overload says nothing about itself, and comes in thousands: a few of each
+//! kind are kept, so that they show but do not push out what somebody looks for.
+//!
 //! Not here: accepted calls (the ledger lists them), calls with an unknown token (nobody's).
 
 use std::collections::VecDeque;
@@ -11,6 +14,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use angelia_shared::clock;
 use angelia_shared::event::Sealed;
 use angelia_shared::ids::{WebhookId, WorkspaceId};
 use angelia_shared::log::{EventLog, OpenLogError};
@@ -24,7 +28,9 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
+use super::rate_limits::Counts;
 use super::stream_page::{self, ReadPageError};
+use crate::domain::rate::Quota;
 use crate::metrics as names;
 
 /// Name of the stream.
@@ -40,6 +46,11 @@ const STORED_AT_ONCE: usize = 64;
 const PAUSE: Duration = Duration::from_millis(200);
 /// How long somebody who reads the list waits for the calls before it.
 const FLUSH_PATIENCE: Duration = Duration::from_secs(1);
+
+/// Of the calls of one webhook that were refused with 429, or with 503, so many are kept at once, then one in six seconds.
+const THINNED: (u32, u32) = (10, 60);
+/// Groups of eight webhooks and kinds that are counted for that at once, in 50 KiB.
+const THINNED_GROUPS: usize = 256;
 
 /// A refused call.
 #[derive(Clone, Debug)]
@@ -117,6 +128,7 @@ pub(crate) struct RefusalLog {
     log: EventLog,
     vault: Arc<Vault>,
     queue: Arc<Queue>,
+    thinned: Arc<Counts>,
 }
 
 impl RefusalLog {
@@ -143,9 +155,25 @@ impl RefusalLog {
         let made = log.jetstream().get_or_create_stream(config).await;
         made.map_err(|error| OpenLogError::Stream(Box::new(error)))?;
         let queue = Arc::new(Queue { waiting: Mutex::default(), arrived: Notify::new() });
-        let refusals = Self { log, vault, queue };
+        let quota = Quota::new(THINNED.0, THINNED.1).expect("the constants are in bounds");
+        let thinned = Arc::new(Counts::new(quota, THINNED_GROUPS));
+        let refusals = Self { log, vault, queue, thinned };
         let task = tokio::spawn(run(refusals.clone(), shutdown));
         Ok((refusals, task))
+    }
+
+    /// Whether a call that was refused with `status` is worth handing over. To be asked once for each, before anything is
+    /// copied of it.
+    pub(crate) fn wants(&self, webhook: WebhookId, status: u16) -> bool {
+        if ![429, 503].contains(&status) {
+            return true;
+        }
+        // The ids' first bits are times, so that no two webhooks' kinds meet.
+        let is_wanted = self.thinned.take(webhook.0 ^ u128::from(status) << 112, clock::monotonic()).is_ok();
+        if !is_wanted {
+            metrics::counter!(names::REFUSALS_THINNED).increment(1);
+        }
+        is_wanted
     }
 
     /// Hands a call over. Never waits.

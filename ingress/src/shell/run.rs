@@ -107,7 +107,8 @@ pub async fn run_gated(
     let _stop_on_error = stop_parts.clone().drop_guard();
     let stops = Stops { serving: shutdown.child_token(), parts: stop_parts };
     let _stop_serving_on_error = stops.serving.clone().drop_guard();
-    let (services, parts) = start(log, vault, member, gate, &stops).await?;
+    let admission = AdmissionOptions { orders_max: config.waiting_calls_max, ..AdmissionOptions::default() };
+    let (services, parts) = start(log, vault, member, gate, admission, &stops).await?;
     let options = ServerOptions {
         connections_max: config.connections_max,
         header_timeout: Duration::from_secs(config.header_timeout_s),
@@ -151,6 +152,7 @@ async fn start(
     vault: Arc<Vault>,
     member: MemberId,
     gate: watch::Receiver<bool>,
+    admission: AdmissionOptions,
     Stops { serving, parts: stop }: &Stops,
 ) -> Result<(Services, Tasks), RunIngressError> {
     let replicas = log.replicas();
@@ -164,7 +166,7 @@ async fn start(
     let refusals = RefusalLog::start(log.clone(), Arc::clone(&vault), replicas, stop.clone()).await;
     let (refusals, refusals_task) = refusals.map_err(RunIngressError::Open)?;
     let (directory, directory_task) = DirectoryView::start(log.clone(), "ingress", stop.clone());
-    let (admission, admission_task) = Admission::start(log.clone(), member, AdmissionOptions::default(), stop.clone());
+    let (admission, admission_task) = Admission::start(log.clone(), member, admission, stop.clone());
     let live: Live = Arc::new(move || {
         let (members, me) = (others.read(), std::iter::once(member));
         me.chain(members.of(Service::Ingress).map(|other| other.member).filter(|other| *other != member)).collect()
@@ -258,8 +260,9 @@ impl Tasks {
     /// Waits for all tasks to end after the signal, but those that took calls. A task that has ended before cannot be awaited again.
     async fn end(self, is_failed: bool) -> Result<(), RunIngressError> {
         if is_failed {
-            let still_running =
-                [self.directory, self.members, self.appender, self.refusals].into_iter().filter(|task| !task.is_finished());
+            let still_running = [self.directory, self.members, self.appender, self.refusals]
+                .into_iter()
+                .filter(|task| !task.is_finished());
             futures_util::future::join_all(still_running).await;
             if !self.admission.is_finished() {
                 let _first_error_counts = self.admission.await;

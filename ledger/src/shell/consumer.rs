@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use angelia_shared::log::{EventLog, ReadError, Reader, ReaderOptions};
+use angelia_shared::log::{BatchOfRecords, EventLog, ReadError, Reader, ReaderOptions};
 use futures_util::FutureExt as _;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -14,8 +14,9 @@ use super::live::Live;
 use super::store::StoreError;
 use crate::metrics as names;
 
-/// Records that are folded in one go: about what one pull brings.
+/// Records that are folded in one go, and their bytes: about what one pull brings.
 const RECORDS_AT_ONCE: usize = 1_000;
+const BYTES_AT_ONCE: usize = 2 * 1024 * 1024;
 /// The projection has caught up when it has folded all that was there at the start, and fewer records than one pull
 /// brings have come since: under load there is always something new.
 const CAUGHT_UP_WITHIN: u64 = 1_000;
@@ -69,14 +70,16 @@ pub(crate) async fn run(
             }
             batch = reader.next_batch() => batch.map_err(ConsumeError::Read)?,
         };
-        let mut records = first.records.len();
+        let (mut records, mut bytes) = (first.records.len(), bytes_of(&first));
         let mut batches = vec![first];
         // What is here already is folded in the same go; nothing is waited for.
         while records < RECORDS_AT_ONCE
+            && bytes < BYTES_AT_ONCE
             && let Some(more) = reader.next_batch().now_or_never()
         {
             let more = more.map_err(ConsumeError::Read)?;
             records += more.records.len();
+            bytes += bytes_of(&more);
             batches.push(more);
         }
         let behind = batches.last().and_then(|batch| batch.records.last()).map_or(0, |record| record.pending);
@@ -85,6 +88,10 @@ pub(crate) async fn run(
         tell(&progress, behind, live.position() >= end);
     }
     live.sync().await.map_err(ConsumeError::Store)
+}
+
+fn bytes_of(batch: &BatchOfRecords) -> usize {
+    batch.records.iter().map(|record| record.payload.len()).sum()
 }
 
 fn tell(progress: &watch::Sender<Progress>, behind: u64, at_end: bool) {

@@ -30,8 +30,8 @@ const REOPEN_PAUSE: Duration = Duration::from_millis(100);
 /// How many looks, a [`REOPEN_PAUSE`] apart, it takes to believe that the log has lost its end: a leader that was just
 /// elected may still be catching up.
 const LOST_END_LOOKS: u32 = 30;
-/// Records that one pull may bring.
-const PULL_BATCH: usize = 1_000;
+/// Records that one pull may bring: of the largest, 8 MiB. The next pull is asked for when half of one is left.
+const PULL_BATCH: usize = 500;
 
 /// Where to begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

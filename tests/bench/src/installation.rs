@@ -22,6 +22,11 @@ pub(crate) struct Installation {
 impl Installation {
     /// Starts `target/release/angelia standalone` with an empty data directory.
     pub(crate) async fn start() -> anyhow::Result<Self> {
+        Self::with(&[]).await
+    }
+
+    /// As [`start`](Self::start), with settings that differ from the defaults.
+    pub(crate) async fn with(settings: &[(&str, String)]) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
         let address: SocketAddr = ([127, 0, 0, 1], free_port()).into();
         let log = std::fs::File::create(folder.path().join("angelia.log"))?;
@@ -31,6 +36,7 @@ impl Installation {
             .arg(folder.path().join("data"))
             .arg("--nats-server")
             .arg(server_binary())
+            .args(settings.iter().flat_map(|(name, value)| ["--set".to_owned(), format!("{name}={value}")]))
             .stdout(Stdio::null())
             .stderr(log)
             .spawn()

@@ -3,6 +3,7 @@
 //! ```text
 //! cargo build --release -p angelia && cargo run --release -p angelia-bench -- admission
 //! cargo build --release -p angelia && cargo run --release -p angelia-bench -- memory
+//! cargo build --release -p angelia && cargo run --release -p angelia-bench -- connections
 //! ```
 //!
 //! Every figure is a median with its spread over several rounds; the targets take turns, so that a slow minute of the
@@ -10,6 +11,7 @@
 
 mod admission;
 mod baseline;
+mod connections;
 mod installation;
 mod load;
 mod machine;
@@ -32,6 +34,8 @@ enum Command {
     Admission(admission::Args),
     /// Resident memory of all services together after many messages.
     Memory(memory::Args),
+    /// Memory and latency while very many connections are open that say nothing, half of a request, or a byte now and then.
+    Connections(connections::Args),
     /// Serves a baseline; started by the other commands.
     #[command(hide = true)]
     Serve(baseline::Args),
@@ -46,6 +50,7 @@ fn main() -> anyhow::Result<()> {
         match cli.command {
             Command::Admission(args) => admission::run(args).await,
             Command::Memory(args) => memory::run(args).await,
+            Command::Connections(args) => connections::run(args).await,
             Command::Serve(args) => baseline::serve(args).await,
         }
     })

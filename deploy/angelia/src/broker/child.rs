@@ -24,6 +24,9 @@ use tracing::{debug, warn};
 
 use super::settings;
 
+/// How much garbage the broker may gather, in percent of what it uses: it keeps blocks of 8 MiB while they are read, and
+/// with Go's own 100 it grows to twice that. Half as much costs it a tenth more time.
+const GARBAGE_PERCENT: &str = "50";
 /// An orderly end writes the indexes of the store. Without them the next start reads the store instead: it takes
 /// longer, and loses nothing.
 pub(super) const ENDS_WITHIN: Duration = Duration::from_secs(10);
@@ -45,6 +48,7 @@ impl Running {
     /// Starts the program on the settings in `dir`.
     pub(super) fn spawn(program: &Path, dir: &Path) -> io::Result<Self> {
         let mut child = Command::new(program)
+            .env("GOGC", GARBAGE_PERCENT)
             // Absolute, since this argument is how a leftover is recognised.
             .arg("-c")
             .arg(dir.join(settings::CONFIG_NAME))

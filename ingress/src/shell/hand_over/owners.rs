@@ -16,12 +16,11 @@ pub(super) struct Owners {
     live: Live,
     /// Members that did not answer, and until when they are passed over. As many as there are members, at most.
     silent: Mutex<HashMap<MemberId, Instant>>,
-    passed_over_for: Duration,
 }
 
 impl Owners {
-    pub(super) fn new(me: MemberId, live: Live, passed_over_for: Duration) -> Self {
-        Self { me, live, silent: Mutex::default(), passed_over_for }
+    pub(super) fn new(me: MemberId, live: Live) -> Self {
+        Self { me, live, silent: Mutex::default() }
     }
 
     /// This process.
@@ -41,9 +40,9 @@ impl Owners {
         rendezvous::owner(u64::from(bucket), members).unwrap_or(self.me)
     }
 
-    /// Passes a silent member over for a while: the others would find out one call after the other.
-    pub(super) fn pass_over(&self, member: MemberId) {
-        let until = clock::monotonic() + self.passed_over_for;
+    /// Passes a member over for a while, so that not every call finds out by itself.
+    pub(super) fn pass_over(&self, member: MemberId, time: Duration) {
+        let until = clock::monotonic() + time;
         self.silent.lock().unwrap_or_else(PoisonError::into_inner).insert(member, until);
     }
 }

@@ -1,17 +1,27 @@
 //! Reads a request's body within bounds of size, time and memory.
+//!
+//! What is bounded together is the memory of bodies that are waited for. A body that is all there, as nearly all are, waits
+//! for nobody: so ordinary calls pass while others hold half-sent bodies in all of that memory. How many bodies are under
+//! way after that is admission's to bound.
 
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
-use axum::body::Body;
+use axum::body::{Body, HttpBody as _};
 use bytes::{Bytes, BytesMut};
+use futures_util::poll;
 use http::HeaderMap;
 use http::header::CONTENT_LENGTH;
 use http_body_util::BodyExt as _;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// What all bodies together may take in memory: thousands of ordinary calls, and a few large callbacks.
+/// What all bodies that are waited for may take in memory together: a thousand of the largest calls, and a few large
+/// callbacks.
 const BYTES_AT_ONCE: usize = 64 * 1024 * 1024;
+/// How often a body that nobody will wait for is asked for what has come of it. The first time the connection is only told
+/// that somebody wants it.
+const LOOKS: usize = 4;
 
 /// The memory that bodies share.
 #[derive(Clone)]
@@ -20,7 +30,7 @@ pub(crate) struct BodyReader {
     timeout: Duration,
 }
 
-/// A body that was read whole. Holds its share of the memory until it is dropped.
+/// A body that was read whole. Holds its share of the memory, if it had to be waited for, until it is dropped.
 pub(crate) struct ReadBody {
     /// The bytes.
     pub(crate) bytes: Bytes,
@@ -93,6 +103,30 @@ impl BodyReader {
         }
     }
 
+    /// What has come of a body, without waiting for more: at most `bytes_max` bytes, or nothing.
+    ///
+    /// Where the answer is known before the body, the connection can be kept if all of it is there.
+    pub(crate) async fn arrived(&self, mut body: Body, bytes_max: usize) -> Bytes {
+        let mut gathered = Gathered::default();
+        for _ in 0..LOOKS {
+            match poll!(body.frame()) {
+                Poll::Ready(Some(Ok(frame))) => {
+                    let Ok(piece) = frame.into_data() else { continue };
+                    if gathered.len() + piece.len() > bytes_max {
+                        break;
+                    }
+                    gathered.add(piece);
+                }
+                Poll::Ready(Some(Err(_)) | None) => break,
+                Poll::Pending => tokio::task::yield_now().await,
+            }
+            if body.is_end_stream() {
+                break;
+            }
+        }
+        gathered.take()
+    }
+
     async fn gather(&self, gathered: &mut Gathered, mut body: Body, bytes_max: usize) -> Result<(), BodyFault> {
         while let Some(frame) = body.frame().await {
             let frame = frame.map_err(|_| BodyFault::Broken)?;
@@ -101,6 +135,10 @@ impl BodyReader {
             if gathered.len() + piece.len() > bytes_max {
                 gathered.add(piece);
                 return Err(BodyFault::TooLarge(gathered.take()));
+            }
+            if gathered.len() == 0 && body.is_end_stream() {
+                gathered.add(piece);
+                return Ok(());
             }
             let size = u32::try_from(piece.len()).map_err(|_| BodyFault::NoRoom)?;
             let share = Arc::clone(&self.room).try_acquire_many_owned(size).map_err(|_| BodyFault::NoRoom)?;
@@ -116,7 +154,7 @@ impl BodyReader {
 
 #[cfg(test)]
 mod tests {
-    use futures_util::stream;
+    use futures_util::{StreamExt as _, stream};
 
     use super::*;
 
@@ -159,7 +197,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_body_that_never_ends_is_given_up() {
         let first = stream::iter([Ok::<_, std::io::Error>(Bytes::from_static(b"begin"))]);
-        let slow = Body::from_stream(futures_util::StreamExt::chain(first, stream::pending()));
+        let slow = Body::from_stream(first.chain(stream::pending()));
         match reader().read(&HeaderMap::new(), slow, 100).await {
             Err(BodyFault::TooSlow(head)) => assert_eq!(&head[..], b"begin"),
             _ => panic!("it never ends"),
@@ -173,8 +211,26 @@ mod tests {
             reader.read(&HeaderMap::new(), pieces(&[BYTES_AT_ONCE - 10]), BYTES_AT_ONCE).await.expect("all of it");
         assert!(matches!(reader.read(&HeaderMap::new(), pieces(&[11]), 100).await, Err(BodyFault::NoRoom)));
         assert!(reader.read(&HeaderMap::new(), pieces(&[10]), 100).await.is_ok());
+        // One that is all there waits for nobody, so it needs none of it.
+        assert!(reader.read(&HeaderMap::new(), Body::from(vec![b'x'; 100]), 100).await.is_ok());
         drop(held);
         assert!(reader.read(&HeaderMap::new(), pieces(&[11]), 100).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn what_has_come_is_taken_and_the_rest_is_not_waited_for() {
+        let come = |pieces: &'static [&'static str]| stream::iter(pieces).map(|piece| Ok::<_, std::io::Error>(*piece));
+        let late = stream::once(Box::pin(tokio::task::yield_now())).map(|()| Ok::<_, std::io::Error>("late"));
+        for (body, expected) in [
+            (Body::from("whole"), "whole"),
+            (Body::empty(), ""),
+            (Body::from_stream(come(&["a", "b"]).chain(stream::pending())), "ab"),
+            (Body::from_stream(late.chain(stream::pending())), "late"),
+            (Body::from_stream(come(&["abc", "defgh", "i"])), "abc"),
+            (Body::from_stream(stream::iter([Err::<Bytes, _>(std::io::Error::other("gone"))])), ""),
+        ] {
+            assert_eq!(reader().arrived(body, 5).await, expected);
+        }
     }
 
     #[tokio::test]

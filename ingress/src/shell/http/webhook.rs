@@ -7,6 +7,7 @@
 //! Not here: the rules (see `domain/send_request.rs`, `domain/account_choice.rs`) and the shapes (see `domain/refusal.rs`).
 
 use std::net::IpAddr;
+use std::time::Instant;
 
 use angelia_shared::clock;
 use angelia_shared::event::message::To;
@@ -94,41 +95,36 @@ fn json_response(status: StatusCode, body: Vec<u8>) -> Response {
 /// Takes a call.
 pub(super) async fn call(State(app): State<App>, request: Request<Body>) -> Response {
     let started = clock::monotonic();
-    let response = match answer(&app, request).await {
-        Ok(message) => json_response(StatusCode::OK, refusal::accepted_body(message)),
-        Err(answer) => answer.into_response(),
-    };
+    let response = answer(&app, request, started).await;
     metrics::counter!(names::CALLS_ANSWERED, "status" => status_label(response.status())).increment(1);
     metrics::histogram!(names::CALL_SECONDS).record(started.elapsed().as_secs_f64());
     response
 }
 
-async fn answer(app: &App, request: Request<Body>) -> Result<MessageId, Answer> {
+async fn answer(app: &App, request: Request<Body>, now: Instant) -> Response {
     if request.method() != Method::POST {
-        return Err((&Refusal::MethodNotAllowed).into());
+        return Answer::from(&Refusal::MethodNotAllowed).into_response();
     }
-    let webhook = webhook_of(app, request.uri().path()).map_err(|refusal| Answer::from(&refusal))?;
+    let webhook = match webhook_of(app, request.uri().path()) {
+        Ok(webhook) => webhook,
+        Err(refusal) => return Answer::from(&refusal).into_response(),
+    };
     let caller = caller_of(app, &request);
     let (head, body) = request.into_parts();
     let call = Call { app, webhook: &webhook, headers: &head.headers, caller };
-    // The body of a call to a disabled webhook is read, too: its activation log shows what would have been sent.
-    let read = app.bodies.read(&head.headers, body, BODY_BYTES_MAX).await;
     if !webhook.enabled {
-        let body = read.map_or_else(BodyFault::into_head, |read| read.bytes);
-        return Err(call.refused(Answer::from(&Refusal::WebhookDisabled), Vec::new(), &body));
+        return call.refuse_disabled(body).await.into_response();
     }
-    // Rate: no webhook has a limit yet; its check belongs here, before the size.
-    let body = match read {
-        Ok(body) => body,
-        Err(fault) => {
-            let answer = fault.answer();
-            return Err(call.refused(answer, Vec::new(), &fault.into_head()));
+    let Some(limits) = &app.rate_limits else { return call.take(body).await };
+    let (mut response, standings) = match limits.take(webhook.id, caller, now) {
+        Ok(standings) => (call.take(body).await, standings),
+        Err((standings, retry_after_s)) => {
+            let refusal = Refusal::TooManyRequests { retry_after_s };
+            (call.refuse_early(&refusal, body).await.into_response(), standings)
         }
     };
-    match call.accept(&body.bytes).await {
-        Ok(message) => Ok(message),
-        Err((refusal, warnings)) => Err(call.refused(Answer::from(&refusal), warnings, &body.bytes)),
-    }
+    limits.show(standings, response.headers_mut());
+    response
 }
 
 fn webhook_of(app: &Parts, path: &str) -> Result<std::sync::Arc<WebhookChanged>, Refusal> {
@@ -178,6 +174,39 @@ struct Route {
 }
 
 impl Call<'_> {
+    /// Everything after the rate.
+    async fn take(&self, body: Body) -> Response {
+        if !self.app.admission.has_room() {
+            metrics::counter!(names::CALLS_SHED).increment(1);
+            return self.refuse_early(&UNAVAILABLE, body).await.into_response();
+        }
+        let body = match self.app.bodies.read(self.headers, body, BODY_BYTES_MAX).await {
+            Ok(body) => body,
+            Err(fault) => {
+                let answer = fault.answer();
+                return self.refused(answer, Vec::new(), &fault.into_head()).into_response();
+            }
+        };
+        match self.accept(&body.bytes).await {
+            Ok(message) => json_response(StatusCode::OK, refusal::accepted_body(message)),
+            Err((refusal, warnings)) => self.refused(Answer::from(&refusal), warnings, &body.bytes).into_response(),
+        }
+    }
+
+    /// The body of a call to a disabled webhook is read: its activation log shows what would have been sent.
+    async fn refuse_disabled(&self, body: Body) -> Answer {
+        let read = self.app.bodies.read(self.headers, body, BODY_BYTES_MAX).await;
+        let body = read.map_or_else(BodyFault::into_head, |read| read.bytes);
+        self.refused(Answer::from(&Refusal::WebhookDisabled), Vec::new(), &body)
+    }
+
+    /// Refuses a call whatever its body says. What has come of it is taken along: for the activation log, and so that the
+    /// connection can be kept; the rest is not waited for.
+    async fn refuse_early(&self, refusal: &Refusal, body: Body) -> Answer {
+        let body = self.app.bodies.arrived(body, BODY_BYTES_MAX).await;
+        self.refused(Answer::from(refusal), Vec::new(), &body)
+    }
+
     /// Everything from the body's JSON to the log. On refusal also what had been ignored.
     async fn accept(&self, body: &[u8]) -> Result<MessageId, (Refusal, Vec<String>)> {
         let parsed = send_request::parse(body).map_err(|refusal| (refusal, Vec::new()))?;
@@ -276,6 +305,9 @@ impl Call<'_> {
 
     /// Notes a refused call for the webhook's activation log.
     fn refused(&self, answer: Answer, warnings: Vec<String>, body: &Bytes) -> Answer {
+        if !self.app.refusals.wants(self.webhook.id, answer.status) {
+            return answer;
+        }
         self.app.refusals.record(RefusedCall {
             workspace: self.webhook.workspace,
             webhook: self.webhook.id,
