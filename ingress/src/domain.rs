@@ -10,6 +10,7 @@ pub mod caller;
 pub mod chat;
 pub mod csv;
 pub mod field;
+pub mod hand_over;
 pub mod idempotency_key;
 pub mod input;
 pub mod jid;

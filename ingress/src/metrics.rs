@@ -24,6 +24,9 @@ pub const WALLETS_CONTRADICTED: &str = "ingress_wallets_contradicted_total";
 pub const KEYS_LOOKED_UP: &str = "ingress_keys_looked_up_total";
 /// Calls that were answered with an earlier call's message.
 pub const KEYS_REPLAYED: &str = "ingress_keys_replayed_total";
+/// Keyed calls that another process was asked to decide, by `outcome`: `decided`, `not_taken` (nobody was there, or it gave the
+/// call back), `silent` (it did not answer; decided here) or `late` (it lives, but was too slow; answered 503).
+pub const KEYS_HANDED_OVER: &str = "ingress_keys_handed_over_total";
 /// Idempotency keys in memory.
 pub const KEYS_REMEMBERED: &str = "ingress_keys_remembered";
 /// Keys that the log has for two messages (IN-2), or records of keys that cannot be read.

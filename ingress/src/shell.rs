@@ -7,6 +7,7 @@ pub mod chats;
 mod contents;
 mod credentials;
 mod directory_writer;
+mod hand_over;
 mod http;
 pub mod keys;
 pub mod prometheus;

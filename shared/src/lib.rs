@@ -10,6 +10,7 @@ pub mod log;
 pub mod members;
 pub mod metrics;
 pub mod query;
+pub mod rendezvous;
 pub mod subject;
 pub mod telemetry;
 #[cfg(any(test, feature = "testing"))]

@@ -14,6 +14,7 @@ pub mod journal;
 pub mod notes;
 pub mod process;
 pub mod raw;
+pub mod replicas;
 pub mod sandbox;
 pub mod tenant;
 pub mod wait;

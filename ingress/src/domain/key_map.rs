@@ -45,6 +45,18 @@ impl KeyHash {
     }
 }
 
+impl From<Digest> for KeyHash {
+    fn from(Digest(hash): Digest) -> Self {
+        Self(hash)
+    }
+}
+
+impl From<KeyHash> for Digest {
+    fn from(KeyHash(hash): KeyHash) -> Self {
+        Self(hash)
+    }
+}
+
 impl fmt::Display for KeyHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Digest(self.0).fmt(f)

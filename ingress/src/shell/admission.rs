@@ -27,7 +27,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use angelia_shared::event::MessageAccepted;
+use angelia_shared::event::{Digest, MessageAccepted};
 use angelia_shared::ids::{MemberId, MessageId, WorkspaceId, WriterId};
 use angelia_shared::log::{EventLog, ReadError};
 use angelia_shared::subject::Partition;
@@ -37,6 +37,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use super::keys::{KeyStep, KeyTicket};
 use super::keys::{Keys, follow};
+use crate::domain::key_map::KeyHash;
 use crate::domain::refusal::Refusal;
 use order::Waiting;
 
@@ -185,13 +186,25 @@ impl Admission {
         self.orders.capacity() > 0 && self.bytes.available_permits() >= ORDER_BYTES_MAX
     }
 
-    /// Takes a call's idempotency step, before chat and account are looked at.
+    /// Takes the first step of a call with an idempotency key, before chat and account are looked at.
     ///
     /// # Errors
-    /// [`Refusal::KeyReused`] for another body, [`Refusal::KeyInFlight`], and 503 when it cannot be known whether the key
-    /// was used.
-    pub async fn key(&self, workspace: WorkspaceId, key: &str, body: &[u8]) -> Result<KeyStep, Refusal> {
-        self.keys.step(workspace, key, body).await
+    /// [`Refusal::KeyReused`] for another body, [`Refusal::KeyInFlight`], and 503 before a ledger has answered.
+    pub fn begin_key(&self, workspace: WorkspaceId, key: KeyHash, fingerprint: Digest) -> Result<KeyStep, Refusal> {
+        self.keys.begin(workspace, key, fingerprint)
+    }
+
+    /// Accepts a keyed order, once it is sure that its key was not used; gives the earlier message if it was. `None`, with
+    /// nothing done, when the key is unused and there is no order.
+    ///
+    /// # Errors
+    /// As [`admit`](Self::admit), and 503 when it cannot be known whether the key was used.
+    pub async fn admit_keyed(&self, mut ticket: KeyTicket, order: Option<Order>) -> Result<Option<MessageId>, Refusal> {
+        if let Some(used) = self.keys.settle(&mut ticket).await? {
+            return ticket.answer(used).map(Some);
+        }
+        let Some(order) = order else { return Ok(None) };
+        self.admit(Order { key: Some(ticket), ..order }).await.map(Some)
     }
 
     /// Whether a call would be accepted now; if not, why, in words.

@@ -35,6 +35,7 @@ use super::admission::Admission;
 use super::api_log::ApiLog;
 use super::chats::Chats;
 use super::directory_writer::DirectoryWriter;
+use super::hand_over::KeyedCalls;
 use super::rate_limits::RateLimits;
 use super::refusals::RefusalLog;
 use super::senders::SendersOf;
@@ -52,6 +53,7 @@ pub(crate) struct Parts {
     pub(crate) api_log: ApiLog,
     pub(crate) writer: DirectoryWriter,
     pub(crate) admission: Admission,
+    pub(crate) keyed_calls: KeyedCalls,
     pub(crate) chats: Chats,
     pub(crate) refusals: RefusalLog,
     pub(crate) gate: watch::Receiver<bool>,
@@ -72,6 +74,7 @@ pub(crate) struct Services {
     pub(crate) directory: DirectoryView,
     pub(crate) api_log: ApiLog,
     pub(crate) admission: Admission,
+    pub(crate) keyed_calls: KeyedCalls,
     pub(crate) chats: Chats,
     pub(crate) refusals: RefusalLog,
     pub(crate) gate: watch::Receiver<bool>,
@@ -79,7 +82,7 @@ pub(crate) struct Services {
 
 /// Puts together what handlers share.
 pub(crate) fn app(config: Config, public_url: String, services: Services) -> App {
-    let Services { log, vault, directory, api_log, admission, chats, refusals, gate } = services;
+    let Services { log, vault, directory, api_log, admission, keyed_calls, chats, refusals, gate } = services;
     Arc::new(Parts {
         bodies: BodyReader::new(Duration::from_secs(config.body_timeout_s)),
         writer: DirectoryWriter::new(api_log.clone(), directory.clone()),
@@ -93,6 +96,7 @@ pub(crate) fn app(config: Config, public_url: String, services: Services) -> App
         directory,
         api_log,
         admission,
+        keyed_calls,
         chats,
         refusals,
         gate,

@@ -1,12 +1,12 @@
 //! Idempotency keys: a call's first step, and what admission asks before it uses a key.
 //!
-//! Shape: (workspace, key, body) -> [`KeyStep`]. A fresh key comes as a [`KeyTicket`], which holds it in flight until it
-//! is dropped; admission spends the ticket. Behind it a task reads `ev.key.>` into a [`KeyMap`] and forgets what a ledger
+//! Shape: (workspace, key, fingerprint) -> [`KeyStep`]. A fresh key comes as a [`KeyTicket`], which holds it in flight until
+//! it is dropped; it is settled (surely not used) before admission spends it. Behind it a task reads `ev.key.>` into a [`KeyMap`] and forgets what a ledger
 //! can answer.
 //!
 //! Invariants: IN-2 (see [`crate::domain::key_map`] for the rules).
 //!
-//! Not here: writing `KeyUsed` (see [`super::admission`]), reading the header.
+//! Not here: writing `KeyUsed` (see [`super::admission`]), which process looks after a key (see [`super::hand_over`]).
 
 mod follow;
 
@@ -17,7 +17,6 @@ use std::time::Duration;
 use angelia_shared::event::{Digest, KeyUsed};
 use angelia_shared::ids::{MessageId, WorkspaceId};
 use angelia_shared::log::EventLog;
-use angelia_shared::log::digest::sha256;
 use angelia_shared::query::{self, AskError, AskKey};
 use angelia_shared::subject::Subject;
 use angelia_shared::telemetry::chain;
@@ -40,7 +39,7 @@ const SETTLE_TIMEOUT: Duration = Duration::from_secs(3);
 pub enum KeyStep {
     /// The same call was accepted before: answer with this message.
     Replay(MessageId),
-    /// The key was not used. The ticket goes into the order.
+    /// Nothing in memory says that the key was used. The ticket goes into the order.
     Fresh(KeyTicket),
 }
 
@@ -80,6 +79,21 @@ impl Drop for KeyTicket {
 }
 
 impl KeyTicket {
+    /// The key.
+    pub(super) fn key(&self) -> KeyHash {
+        self.key
+    }
+
+    /// The digest of the body that it came with.
+    pub(super) fn fingerprint(&self) -> Digest {
+        self.fingerprint
+    }
+
+    /// Whose key it is.
+    pub(super) fn workspace(&self) -> WorkspaceId {
+        self.workspace
+    }
+
     /// The bucket of the key.
     pub(super) fn bucket(&self) -> u8 {
         self.key.bucket()
@@ -141,27 +155,24 @@ impl Keys {
         self.map().as_ref().map_or(0, KeyMap::len)
     }
 
-    /// Takes a call's first step.
-    pub(super) async fn step(&self, workspace: WorkspaceId, key: &str, body: &[u8]) -> Result<KeyStep, Refusal> {
-        let (key, fingerprint) = (KeyHash::of(workspace, key), sha256(body));
-        if let Some(used) = self.begin(key)? {
-            return answer(used, fingerprint).map(KeyStep::Replay);
+    /// Takes a call's first step: answers it from memory, or marks its key as in flight.
+    ///
+    /// # Errors
+    /// [`Refusal::KeyReused`] for another body, [`Refusal::KeyInFlight`], and 503 before a ledger has answered.
+    pub(super) fn begin(&self, workspace: WorkspaceId, key: KeyHash, fingerprint: Digest) -> Result<KeyStep, Refusal> {
+        let used = {
+            let mut map = self.map();
+            let map = map.as_mut().ok_or(UNAVAILABLE)?;
+            let used = map.find(key);
+            if used.is_none() && !map.begin(key) {
+                return Err(Refusal::KeyInFlight);
+            }
+            used
+        };
+        match used {
+            Some(used) => answer(used, fingerprint).map(KeyStep::Replay),
+            None => Ok(KeyStep::Fresh(KeyTicket { key, fingerprint, workspace, missed_at: None, keys: self.clone() })),
         }
-        let mut ticket = KeyTicket { key, fingerprint, workspace, missed_at: None, keys: self.clone() };
-        match self.settle(&mut ticket).await? {
-            Some(used) => ticket.answer(used).map(KeyStep::Replay),
-            None => Ok(KeyStep::Fresh(ticket)),
-        }
-    }
-
-    /// Marks a key as in flight, unless it was used.
-    fn begin(&self, key: KeyHash) -> Result<Option<Used>, Refusal> {
-        let mut map = self.map();
-        let map = map.as_mut().ok_or(UNAVAILABLE)?;
-        if let Some(used) = map.find(key) {
-            return Ok(Some(used));
-        }
-        if map.begin(key) { Ok(None) } else { Err(Refusal::KeyInFlight) }
     }
 
     /// How a ticket's key stands now.

@@ -10,6 +10,7 @@ use std::collections::HashMap;
 use angelia_shared::clock;
 use angelia_shared::event::{CreditsDrawn, CreditsReturned, Event};
 use angelia_shared::ids::{WorkspaceId, WriterId};
+use angelia_shared::log::pack::LINES_MAX;
 use angelia_shared::log::{AppendError, Entry, Group, Guard, Pending, Stored};
 use angelia_shared::subject::Subject;
 use tokio::sync::oneshot;
@@ -21,9 +22,10 @@ use crate::domain::key_map::Standing;
 use crate::domain::purse::{Moment, Purse, Question, Return, Spend};
 use crate::shell::keys::Keys;
 
-/// Keys of one bucket in a batch. They share one guarded record, which takes 64 lines and 16 KiB; a line has about 300
-/// bytes.
-const BUCKET_KEYS_MAX: usize = 32;
+/// Keys of one bucket in a batch: they share one guarded record, whose 16 KiB take as many lines as it may have. Keys are
+/// spread evenly over their buckets, so a round of 1,920 orders meets this only where the process owns few of them; the
+/// others wait for the next round.
+pub(super) const BUCKET_KEYS_MAX: usize = LINES_MAX;
 
 /// The buckets that a round uses: the guard of each, and how many keys.
 pub(super) type Buckets = HashMap<u8, (u64, usize)>;

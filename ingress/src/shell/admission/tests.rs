@@ -3,6 +3,7 @@
 mod ahead;
 mod credits;
 mod faults;
+mod hand_over;
 mod keys;
 mod support;
 

@@ -13,6 +13,7 @@ use angelia_shared::clock;
 use angelia_shared::event::message::To;
 use angelia_shared::event::{Content, MessageAccepted, WebhookChanged};
 use angelia_shared::ids::{AccountId, MessageId, WorkspaceId, WriterId};
+use angelia_shared::log::digest::sha256;
 use angelia_shared::subject::Partition;
 use angelia_shared::telemetry::chain;
 use axum::body::Body;
@@ -28,6 +29,7 @@ use super::{App, Parts, caller_of};
 use crate::domain::account_choice::check_of_chat;
 use crate::domain::chat::ChatId;
 use crate::domain::idempotency_key;
+use crate::domain::key_map::KeyHash;
 use crate::domain::refusal::{self, BODY_BYTES_MAX, Refusal};
 use crate::domain::send_request::{self, Parsed, Recipient};
 use crate::domain::{token, traceparent};
@@ -214,18 +216,22 @@ impl Call<'_> {
     async fn order(&self, parsed: &Parsed<'_>, body: &[u8]) -> Result<MessageId, Refusal> {
         let workspace = self.webhook.workspace;
         let keys = self.headers.get_all("idempotency-key").iter().map(HeaderValue::as_bytes);
-        let key = match idempotency_key::parse(keys)? {
-            None => None,
-            Some(key) => match self.app.admission.key(workspace, key.as_str(), body).await? {
-                KeyStep::Replay(message) => return Ok(message),
-                KeyStep::Fresh(ticket) => Some(ticket),
-            },
+        let Some(key) = idempotency_key::parse(keys)? else {
+            return self.app.admission.admit(self.prepare(parsed).await?).await;
         };
+        match self.app.admission.begin_key(workspace, KeyHash::of(workspace, key.as_str()), sha256(body))? {
+            KeyStep::Replay(message) => Ok(message),
+            // Nothing is known of the key here, but it may have been used: that answer comes before this refusal.
+            KeyStep::Fresh(ticket) => self.app.keyed_calls.decide(ticket, self.prepare(parsed).await).await,
+        }
+    }
+
+    /// Everything that a call's order needs but its key.
+    async fn prepare(&self, parsed: &Parsed<'_>) -> Result<Order, Refusal> {
         let route = self.route(parsed).await?;
         send_request::check_limits(parsed, CLOUD_TEXT_CHARS_MAX)?;
         let part = Partition::of(route.account, self.app.log.partitions());
-        let event = self.event(parsed, route).await?;
-        self.app.admission.admit(Order { event, part, key }).await
+        Ok(Order { event: self.event(parsed, route).await?, part, key: None })
     }
 
     /// Chooses chat and account, once and for all: the event records what was chosen.

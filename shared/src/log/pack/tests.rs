@@ -269,8 +269,16 @@ fn any_entry() -> impl Strategy<Value = Entry> {
     (any_subject(), guard, bytes).prop_map(|(subject, guard, bytes)| Entry { subject, line: vec![b'x'; bytes], guard })
 }
 
+/// As many keys of one bucket as a record takes, and some more or less.
+fn any_keys() -> impl Strategy<Value = Vec<Entry>> {
+    (0..2u8, 0..2u64, LINES_MAX - 3..LINES_MAX + 4, 1..400usize).prop_map(|(bucket, head, keys, bytes)| {
+        vec![guarded(Subject::Key(bucket), &"x".repeat(bytes), Guard::Own(head)); keys]
+    })
+}
+
 fn any_groups() -> impl Strategy<Value = Vec<Vec<Entry>>> {
-    prop::collection::vec(prop::collection::vec(any_entry(), 1..5), 1..120).prop_map(|mut groups| {
+    let any_group = prop_oneof![30 => prop::collection::vec(any_entry(), 1..5), 1 => any_keys()];
+    prop::collection::vec(any_group, 1..120).prop_map(|mut groups| {
         for (number, entry) in groups.iter_mut().flatten().enumerate() {
             entry.line.splice(..0, format!("{number:06}").into_bytes());
         }

@@ -2,9 +2,15 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Wake, Waker};
 
+use angelia_shared::event::Event;
+use angelia_shared::log::digest::sha256;
+use angelia_shared::log::pack::Packer;
+use angelia_shared::log::{Entry, Guard};
+use angelia_shared::subject::Subject;
 use angelia_shared::testing::TestBroker;
 use futures_util::future::join_all;
 
+use super::super::plan::BUCKET_KEYS_MAX;
 use super::super::*;
 use super::support::{Process, TestLedger, audit, grant, order, process, process_with_stuck_keys, until};
 use crate::domain::key_map::KeyHash;
@@ -192,6 +198,46 @@ async fn a_process_with_a_stuck_reader_uses_its_own_keys_but_never_one_that_it_c
     assert_eq!(one.call(W, &bucket[0], "body").await, Ok(message));
     assert_eq!(two.admission.admit(second).await, Err(UNAVAILABLE), "the other one cannot know, and says so");
     assert_eq!(audit(&log).await.keys.len(), 10);
+}
+
+#[tokio::test]
+async fn the_keys_that_a_round_takes_of_one_bucket_fit_into_its_record() {
+    let broker = TestBroker::start().await;
+    let log = broker.log().await;
+    let keys = Keys::unfollowed(log.clone(), 0);
+    let entries = (0..BUCKET_KEYS_MAX).map(|n| {
+        let key = KeyHash::of(W, &n.to_string());
+        let Ok(KeyStep::Fresh(ticket)) = keys.begin(W, key, sha256(b"body")) else { panic!("fresh") };
+        let used = Event::KeyUsed(ticket.used_for(MessageId(u64::MAX)));
+        Entry::new(Subject::Key(9), &used).guarded(Guard::Own(7))
+    });
+    let entries: Vec<_> = entries.collect();
+    let mut packer = Packer::default();
+    assert_eq!(packer.add(&entries), Ok(()));
+    assert_eq!(packer.records(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn more_keys_of_one_bucket_than_a_round_takes_wait_for_the_next_ones_and_hold_no_others_up() {
+    let broker = TestBroker::start().await;
+    let log = broker.log().await;
+    grant(&log, W, 1_000).await;
+    grant(&log, WorkspaceId(8), 1_000).await;
+    let _ledger = TestLedger::start(&broker).await;
+    let process = Arc::new(keyed_process(&broker).await);
+    let of = |workspace| {
+        let keys = (0..).map(|n| format!("k{n}"));
+        keys.filter(move |key| KeyHash::of(workspace, key).bucket() == 9).map(move |key| (workspace, key))
+    };
+    let calls = of(W).take(5 * BUCKET_KEYS_MAX).chain(of(WorkspaceId(8)).take(BUCKET_KEYS_MAX));
+    let callers = calls.map(|(workspace, key)| {
+        let process = Arc::clone(&process);
+        tokio::spawn(async move { process.call(workspace, &key, "body").await })
+    });
+    for answer in join_all(callers).await {
+        answer.unwrap().unwrap();
+    }
+    assert_eq!(audit(&log).await.keys.len(), 6 * BUCKET_KEYS_MAX);
 }
 
 /// Notes, at the moment in which an answer arrives, whether a key is still in flight.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use angelia_shared::clock;
 use angelia_shared::event::{CreditsGranted, Event, MessageAccepted, Sealed, Totals, lines};
 use angelia_shared::ids::{AccountId, KeyId, MemberId, MessageId, WebhookId, WorkspaceId, WriterId};
+use angelia_shared::log::digest::sha256;
 use angelia_shared::log::{
     AppendError, Entry, EventLog, Group, Guard, Pending, Reader, ReaderOptions, Stored, Writer, WriterOptions,
 };
@@ -57,6 +58,18 @@ pub(super) async fn process_with_stuck_keys(broker: &TestBroker, floor: u64) -> 
     });
     let admission = Admission { orders, bytes: Arc::new(Semaphore::new(1_000_000)), keys, log, face };
     Process { admission, task, shutdown }
+}
+
+impl Admission {
+    /// A key's whole step: begun, and settled if it is fresh.
+    pub(super) async fn key(&self, workspace: WorkspaceId, key: &str, body: &[u8]) -> Result<KeyStep, Refusal> {
+        let step = self.begin_key(workspace, KeyHash::of(workspace, key), sha256(body))?;
+        let KeyStep::Fresh(mut ticket) = step else { return Ok(step) };
+        match self.keys.settle(&mut ticket).await? {
+            Some(used) => ticket.answer(used).map(KeyStep::Replay),
+            None => Ok(KeyStep::Fresh(ticket)),
+        }
+    }
 }
 
 impl Process {
