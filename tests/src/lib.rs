@@ -15,5 +15,6 @@ pub mod notes;
 pub mod process;
 pub mod raw;
 pub mod sandbox;
+pub mod small_disk;
 pub mod tenant;
 pub mod wait;
