@@ -9,6 +9,7 @@
 pub mod checker;
 pub mod client;
 pub mod files;
+pub mod fleet;
 pub mod installation;
 pub mod journal;
 pub mod notes;

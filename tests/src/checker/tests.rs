@@ -12,6 +12,8 @@ use sha2::{Digest as _, Sha256};
 
 use super::*;
 
+mod callers;
+
 const WORKSPACE: WorkspaceId = WorkspaceId(1);
 const WRITER: WriterId = WriterId(2);
 const ACCOUNT: AccountId = AccountId(3);
@@ -41,14 +43,19 @@ impl Log {
         let mut log = Self::new();
         log.add(Subject::Wallet(WORKSPACE), Event::CreditsGranted(granted(10, 10)));
         log.add(Subject::Wallet(WORKSPACE), Event::CreditsDrawn(drawn(2)));
-        log.accept(MESSAGE);
-        log.accept(OTHER);
+        log.accept_for(MESSAGE, 1);
+        log.accept_for(OTHER, 2);
         let claimed = PartitionClaimed { v: 1, part: Some(PART), member: MemberId(9), at: UnixMillis(0) };
         log.add(Subject::PartitionClaim(PART), Event::PartitionClaimed(claimed));
         log
     }
 
     fn accept(&mut self, message: MessageId) -> u64 {
+        self.accept_for(message, 0)
+    }
+
+    /// Accepts the message of a request.
+    fn accept_for(&mut self, message: MessageId, request: u32) -> u64 {
         let accepted = MessageAccepted {
             v: 1,
             message,
@@ -62,7 +69,7 @@ impl Log {
             expires_after_ms: 1,
             writer: WRITER,
             sealed: Sealed { key_id: KeyId(8), data: String::new() },
-            traceparent: None,
+            traceparent: Some(format!("00-{}-00f067aa0ba902b7-01", trace(request))),
         };
         self.add(Subject::Accepted(PART), Event::MessageAccepted(Box::new(accepted)))
     }
@@ -97,6 +104,13 @@ impl Log {
         let seq = self.records.len() as u64 + 1;
         let payload = event.to_line().into();
         self.records.push(Record { seq, at: UnixMillis(0), subject: Ok(subject), payload, pending: 0 });
+    }
+
+    /// Says that the log took all of it at this time.
+    fn stamp(&mut self, at: i64) {
+        for record in &mut self.records {
+            record.at = UnixMillis(at);
+        }
     }
 
     /// Where the message was accepted.
@@ -163,6 +177,11 @@ impl Log {
     fn breaks(&self, invariant: &str) {
         assert_eq!(self.check(&[]).map(drop), Err(invariant));
     }
+}
+
+/// The trace of a request.
+fn trace(request: u32) -> String {
+    format!("{request:032x}")
 }
 
 fn totals(granted: u64, drawn: u64, refunded: u64) -> Totals {
