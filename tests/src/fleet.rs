@@ -25,6 +25,14 @@ use crate::process::{self, Process, Ward};
 use crate::sandbox::Sandbox;
 use crate::wait::{LATER, SOON, eventually};
 
+/// What a process says that ends because the broker does not answer while it begins.
+const NO_BROKER: [&str; 4] = [
+    "cannot connect to the broker",
+    "the broker has no JetStream",
+    "cannot open the stream",
+    "cannot open what the ingress keeps in the broker",
+];
+
 /// How many processes of each role there are.
 #[derive(Clone, Copy, Debug)]
 pub struct Size {
@@ -63,30 +71,34 @@ impl Member {
     /// Kills it with SIGKILL.
     ///
     /// # Panics
-    /// When it has ended by itself, which none of them may.
+    /// As [`supervise`](Self::supervise).
     pub fn kill(&mut self) {
-        self.must_run();
+        self.supervise();
         self.process.take().expect("it was seen to run").kill();
     }
 
     /// Stops it where it is, or lets it go on.
     ///
     /// # Panics
-    /// When it has ended by itself, which none of them may.
+    /// As [`supervise`](Self::supervise).
     pub fn signal(&mut self, signal: Signal) {
-        self.must_run();
+        self.supervise();
         self.process.as_ref().expect("it was seen to run").signal(signal);
     }
 
-    /// Checks that it runs.
+    /// Does what a supervisor does: starts it again when it could not begin, because the broker was away.
     ///
     /// # Panics
-    /// When it does not.
-    pub fn must_run(&mut self) {
+    /// When it was killed and not started again, or has ended by itself for any other reason.
+    pub fn supervise(&mut self) {
         let process = self.process.as_mut().unwrap_or_else(|| panic!("{} was killed and not started again", self.name));
-        if let Some(status) = process.ended() {
-            panic!("{} has ended by itself ({status}):\n{}", self.name, tail(&process::read(&self.log)));
-        }
+        let Some(status) = process.ended() else { return };
+        let log = process::read(&self.log);
+        let last = log.lines().last().unwrap_or_default();
+        let could_not_begin = NO_BROKER.iter().any(|words| last.starts_with("angelia: ") && last.contains(words));
+        assert!(could_not_begin, "{} has ended by itself ({status}):\n{}", self.name, tail(&log));
+        self.process = None;
+        self.start();
     }
 
     /// What it has logged so far.
@@ -196,7 +208,7 @@ impl Fleet {
         let http = http();
         for url in self.urls.clone() {
             eventually(&format!("{url} is ready"), LATER, async || {
-                self.members.iter_mut().for_each(Member::must_run);
+                self.members.iter_mut().for_each(Member::supervise);
                 let request = http.get(format!("{url}/readyz")).timeout(Duration::from_secs(5));
                 let answer = Answer::to(request).await.map_err(|error| error.to_string())?;
                 if answer.status == 200 { Ok(()) } else { Err(answer.text()) }

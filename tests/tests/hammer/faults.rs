@@ -15,6 +15,9 @@ use crate::dice::Dice;
 /// Time to warm up before the first.
 const FIRST_AFTER: Duration = Duration::from_millis(1_500);
 
+/// How often a supervisor looks.
+const LOOKS_EVERY: Duration = Duration::from_millis(200);
+
 /// How long a process may be stopped: from a moment to more than the longest lease (a member's key, 5 s), in milliseconds.
 const STOPPED_MS: (f64, f64) = (100.0, 8_000.0);
 
@@ -69,7 +72,10 @@ pub(crate) async fn hammer(members: &mut [Member], seed: u64, length: Duration) 
     let began = clock::monotonic();
     join_all(members.iter_mut().map(|member| async move {
         for (at, blow) in plan(seed, &member.name, length) {
-            sleep(at.saturating_sub(began.elapsed())).await;
+            while began.elapsed() < at {
+                sleep(LOOKS_EVERY.min(at.saturating_sub(began.elapsed()))).await;
+                member.supervise();
+            }
             println!("{:>7.2} s  {:<12} {blow:?}", began.elapsed().as_secs_f64(), member.name);
             match blow {
                 Blow::Kill(lasts) => {
