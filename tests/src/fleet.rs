@@ -26,11 +26,13 @@ use crate::sandbox::Sandbox;
 use crate::wait::{LATER, SOON, eventually};
 
 /// What a process says that ends because the broker does not answer while it begins.
-const NO_BROKER: [&str; 4] = [
+const NO_BROKER: [&str; 6] = [
     "cannot connect to the broker",
     "the broker has no JetStream",
     "cannot open the stream",
     "cannot open what the ingress keeps in the broker",
+    "cannot open a writer",
+    "cannot reach the bucket of data keys",
 ];
 
 /// How many processes of each role there are.

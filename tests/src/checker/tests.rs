@@ -3,7 +3,7 @@
 use angelia_shared::event::attempt::{AttemptOutcome, Carry};
 use angelia_shared::event::{
     AttemptEnded, AttemptStarted, BatchSealed, CreditsDrawn, CreditsGranted, CreditsRefunded, Digest, KeyUsed,
-    PartitionClaimed, RefundItem, Sealed, Totals, WriterOpened,
+    LedgerCheckpointed, PartitionClaimed, RefundItem, Sealed, Totals, WriterOpened,
 };
 use angelia_shared::ids::{AccountId, KeyId, MemberId, WebhookId, WorkspaceId, WriterId};
 use angelia_shared::subject::Partition;
@@ -340,4 +340,29 @@ fn a_changed_a_missing_or_an_unsealed_record_breaks_lg_2() {
     let mut unsealed = Log::with_messages();
     unsealed.records.pop();
     unsealed.breaks("LG-2");
+}
+
+#[test]
+fn a_checkpoint_of_another_log_breaks_lg_2() {
+    let at = |changed: bool| {
+        let mut log = Log::with_messages();
+        let (seq, mut log_digest) = (log.records.len() as u64, Digest::default());
+        for record in &log.records {
+            let mut hash = Sha256::new_with_prefix(log_digest.0);
+            hash.update(record.seq.to_le_bytes());
+            for text in [record.subject.as_ref().unwrap().to_string().as_bytes(), &record.payload] {
+                hash.update(u32::try_from(text.len()).unwrap().to_le_bytes());
+                hash.update(text);
+            }
+            log_digest = Digest(hash.finalize().into());
+        }
+        if changed {
+            log_digest.0[0] ^= 1;
+        }
+        let checkpoint = LedgerCheckpointed { v: 1, seq, log_digest, state_digest: Digest::default(), previous: 0 };
+        log.add(Subject::Checkpoint, Event::LedgerCheckpointed(checkpoint));
+        log.check(&[]).map(drop)
+    };
+    assert_eq!(at(false), Ok(()));
+    assert_eq!(at(true), Err("LG-2"));
 }

@@ -83,23 +83,29 @@ impl Load<'_> {
         Letter { price, body: body.to_string(), key }
     }
 
-    /// Makes one call. With a key it is tried again, on any replica, while nobody knows what became of it, and sometimes
-    /// although it is known.
+    /// Makes one call. With a key it is tried again, on any replica, while nobody knows what became of it, sometimes
+    /// although it is known, and sometimes before anybody can know.
     async fn call(&self, http: &reqwest::Client, workspace: &Workspace, letter: &Letter, dice: &mut Dice) -> Call {
         let keyed = letter.key.is_some();
         let mut call = Call { workspace: workspace.id, price: letter.price, keyed, tries: Vec::new() };
         loop {
-            let replica = dice.one_of(self.urls);
-            let url = format!("{replica}{}", workspace.hook);
-            let patience = Duration::from_millis(*dice.one_of(&PATIENCE_MS));
-            let one = request(http, &url, letter, patience, dice).await;
-            let again = match one.told {
-                Told::Accepted(_) => dice.happens(0.2),
-                Told::Unavailable | Told::Nothing | Told::Refused(409) => true,
-                Told::NotEnough | Told::Refused(_) => false,
-            };
-            call.tries.push(one);
-            if !again || !keyed || call.tries.len() == TRIES_MAX {
+            // At the same time everywhere: nobody has read yet what another one writes.
+            let everywhere = keyed && dice.happens(0.3);
+            let first = dice.below(self.urls.len());
+            let replicas = (0..if everywhere { self.urls.len() } else { 1 }).map(|n| (first + n) % self.urls.len());
+            let requests: Vec<_> = replicas
+                .map(|replica| {
+                    let url = format!("{}{}", self.urls[replica], workspace.hook);
+                    let patience = Duration::from_millis(*dice.one_of(&PATIENCE_MS));
+                    request(http, url, letter, patience, trace(dice))
+                })
+                .collect();
+            let tries = join_all(requests).await;
+            let is_known = tries.iter().any(|one| matches!(one.told, Told::Accepted(_)));
+            let is_over = tries.iter().any(|one| matches!(one.told, Told::NotEnough));
+            let again = if is_known { dice.happens(0.2) } else { !is_over };
+            call.tries.extend(tries);
+            if !again || !keyed || call.tries.len() >= TRIES_MAX {
                 return call;
             }
             sleep(dice.between(20, 1_500)).await;
@@ -127,9 +133,13 @@ impl Load<'_> {
     }
 }
 
+/// A trace that no other request has.
+fn trace(dice: &mut Dice) -> String {
+    format!("{:016x}{:016x}", dice.roll(), dice.roll())
+}
+
 /// Makes one request and writes down what came of it.
-async fn request(http: &reqwest::Client, url: &str, letter: &Letter, patience: Duration, dice: &mut Dice) -> Try {
-    let trace = format!("{:016x}{:016x}", dice.roll(), dice.roll());
+async fn request(http: &reqwest::Client, url: String, letter: &Letter, patience: Duration, trace: String) -> Try {
     let mut request = http.post(url).header("traceparent", format!("00-{trace}-00f067aa0ba902b7-01"));
     if let Some(key) = &letter.key {
         request = request.header("idempotency-key", key);
@@ -171,6 +181,6 @@ pub(crate) async fn buy(http: &reqwest::Client, replica: &str, workspace: &Works
     });
     let letter = Letter { price: 1, body: body.to_string(), key: None };
     let url = format!("{replica}{}", workspace.hook);
-    let one = request(http, &url, &letter, Duration::from_secs(20), dice).await;
+    let one = request(http, url, &letter, Duration::from_secs(20), trace(dice)).await;
     Call { workspace: workspace.id, price: 1, keyed: false, tries: vec![one] }
 }

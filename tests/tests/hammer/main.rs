@@ -31,8 +31,13 @@ const CLIENTS: usize = 200;
 /// Three that take calls, two ledgers so that acting moves, one that sends.
 const SIZE: Size = Size { ingresses: 3, ledgers: 2, dispatchers: 1 };
 
-/// Settings of every process. Whatever stays unknown is settled soon, so that its end is seen, too.
-const SETTINGS: [(&str, &str); 2] = [("ANGELIA_UNKNOWN_DEADLINE_S", "10"), ("ANGELIA_ATTACHMENTS_ALLOW_LOOPBACK", "1")];
+/// Settings of every process. Whatever stays unknown is settled soon, and checkpoints are many, so that both are seen.
+const SETTINGS: [(&str, &str); 4] = [
+    ("ANGELIA_UNKNOWN_DEADLINE_S", "10"),
+    ("ANGELIA_LEDGER_CHECKPOINT_S", "2"),
+    ("ANGELIA_LEDGER_CHECKPOINT_RECORDS", "500"),
+    ("ANGELIA_ATTACHMENTS_ALLOW_LOOPBACK", "1"),
+];
 
 fn number(name: &str) -> Option<u64> {
     environment(name).map(|text| text.parse().unwrap_or_else(|_| panic!("{name} must be a whole number, not {text}")))
