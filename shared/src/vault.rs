@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 pub use data_key::DataKey;
-pub use store::{Vault, VaultError};
+pub use store::{CheckMasterError, Vault, VaultError};
 
 use crate::dice;
 

@@ -3,12 +3,14 @@
 //! Shape: records in order -> the first event that breaks an invariant, or a [`Report`]. The rules are written a second
 //! time here, from their definition and without the services' code, so that one mistake does not hide itself.
 //!
-//! Invariants checked: IN-1 (with the callers' notes), IN-2, WA-1 to WA-4, DP-1 to DP-4, LG-2.
+//! Invariants checked: IN-1 (with the callers' notes), IN-2, WA-1 to WA-4, DP-1 to DP-4, LG-2. What callers wrote down of
+//! every single call is held against the report by [`callers`].
 //!
 //! Not here: LG-1, which needs a live ledger; what the events may hold beyond that.
 
 mod acceptances;
 mod attempts;
+pub mod callers;
 mod chains;
 mod refunds;
 mod wallets;
@@ -19,14 +21,16 @@ mod tests;
 use std::collections::BTreeMap;
 
 use angelia_shared::event::{Event, MessageAccepted, lines};
-use angelia_shared::ids::{AccountId, MessageId, Position};
+use angelia_shared::ids::{AccountId, MessageId, Position, WorkspaceId};
 use angelia_shared::log::{EventLog, Reader, ReaderOptions, Record};
 use angelia_shared::subject::Subject;
+use angelia_shared::units::UnixMillis;
 
 use acceptances::Acceptances;
 use attempts::Attempts;
 use chains::Chains;
 use refunds::Refunds;
+pub use wallets::Book;
 use wallets::Wallets;
 
 /// The first event that breaks an invariant.
@@ -51,6 +55,12 @@ pub struct Report {
     pub accepted: BTreeMap<MessageId, MessageAccepted>,
     /// The gaps drawn after the attempts of each account, in milliseconds.
     pub gaps_ms: BTreeMap<AccountId, Vec<u64>>,
+    /// What every workspace's credits came to.
+    pub books: BTreeMap<WorkspaceId, Book>,
+    /// What has failed and was not given back yet.
+    pub owed: BTreeMap<MessageId, u64>,
+    /// What was given back.
+    pub refunded: BTreeMap<MessageId, u64>,
 }
 
 /// Reads the whole log and checks it. `notes` are the ids that callers were told with a 200.
@@ -101,15 +111,15 @@ impl Checker {
             let at = Position::new(record.seq, u16::try_from(number).expect("a record has at most 64 lines"));
             let event =
                 Event::from_line(line).map_err(|bad| Finding { invariant: "LG-2", at, what: format!("{bad:?}") })?;
-            self.event(subject, at, &event).map_err(|(invariant, what)| Finding { invariant, at, what })?;
+            self.event(subject, at, record.at, &event).map_err(|(invariant, what)| Finding { invariant, at, what })?;
         }
         self.chains.record(subject, record).map_err(|what| whole("LG-2", what))
     }
 
-    fn event(&mut self, subject: Subject, at: Position, event: &Event) -> Result<(), Break> {
+    fn event(&mut self, subject: Subject, at: Position, time: UnixMillis, event: &Event) -> Result<(), Break> {
         *self.report.events.entry(event.name()).or_default() += 1;
         self.acceptances.event(event)?;
-        self.wallets.event(subject, event)?;
+        self.wallets.event(subject, time, event)?;
         self.refunds.event(event)?;
         self.attempts.event(subject, at, event)?;
         if let Event::MessageAccepted(accepted) = event {
@@ -129,7 +139,8 @@ impl Checker {
         let end = |(invariant, what)| Finding { invariant, at: Position::new(self.last, 0), what };
         self.chains.finish().map_err(|what| end(("LG-2", what)))?;
         self.acceptances.finish(notes).map_err(end)?;
-        Ok(self.report)
+        let (owed, refunded) = (self.refunds.owed(), self.refunds.refunded());
+        Ok(Report { owed, refunded, books: self.wallets.finish(), ..self.report })
     }
 }
 

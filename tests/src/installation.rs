@@ -54,11 +54,12 @@ pub struct Setup {
     environment: Vec<(String, String)>,
     flags: Vec<String>,
     embedded_broker: bool,
+    data: Option<PathBuf>,
 }
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { environment: Vec::new(), flags: Vec::new(), embedded_broker: true }
+        Self { environment: Vec::new(), flags: Vec::new(), embedded_broker: true, data: None }
     }
 }
 
@@ -89,6 +90,13 @@ impl Setup {
         self.flag("--nats", url)
     }
 
+    /// With its data there and not in a temporary folder.
+    #[must_use]
+    pub fn data(mut self, data: PathBuf) -> Self {
+        self.data = Some(data);
+        self
+    }
+
     /// The command that starts it.
     pub fn command(&self, data: &Path, listen: &str) -> Command {
         let mut command = process::command(&process::angelia());
@@ -109,7 +117,7 @@ impl Setup {
         let folder =
             tempfile::Builder::new().prefix("angelia-tests-").tempdir().expect("a temporary folder can be made");
         let folder = folder.keep();
-        let data = folder.join("data");
+        let data = self.data.clone().unwrap_or_else(|| folder.join("data"));
         let listen = format!("127.0.0.1:{}", free_port());
         let mut installation = Installation {
             setup: self,

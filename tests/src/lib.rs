@@ -9,6 +9,7 @@
 pub mod checker;
 pub mod client;
 pub mod files;
+pub mod fleet;
 pub mod installation;
 pub mod journal;
 pub mod notes;
@@ -16,5 +17,6 @@ pub mod process;
 pub mod raw;
 pub mod replicas;
 pub mod sandbox;
+pub mod small_disk;
 pub mod tenant;
 pub mod wait;

@@ -22,14 +22,16 @@ impl Installation {
     /// Connects to the broker and opens the log and the vault.
     ///
     /// # Errors
-    /// Says what to do: broker away, too old, without JetStream, stream with wrong settings, master key missing.
+    /// Says what to do: broker away, too old, without JetStream, stream with wrong settings, master key missing or another's.
     pub(crate) async fn open(access: &Access, config: &Config, master_key: &Path) -> anyhow::Result<Self> {
         let member = MemberId::generate();
         let client = connect(access, &format!("angelia-{member}")).await?;
         let log = EventLog::open(client, config.replicas, config.partitions).await?;
         let master = read_master_key(master_key)?;
         let bucket = log.bucket(Vault::BUCKET, config.replicas, None).await?;
-        Ok(Self { vault: Arc::new(Vault::new(master, bucket)), log, member })
+        let vault = Vault::new(master, bucket);
+        vault.check_master().await.with_context(|| format!("cannot use the master key {}", master_key.display()))?;
+        Ok(Self { vault: Arc::new(vault), log, member })
     }
 }
 

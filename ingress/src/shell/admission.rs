@@ -61,6 +61,9 @@ pub struct AdmissionOptions {
     pub keys_max: usize,
     /// How often keys that ledgers can answer are forgotten.
     pub trim_every: Duration,
+    /// How long a caller waits for an answer. What became of a batch can stay open for as long as the broker cannot say
+    /// (its disk is full, say), and no caller waits that long; what it was told then, 503, holds either way.
+    pub answer_within: Duration,
     /// How long the last orders, and then the writer's end, may each take after the shutdown signal.
     pub close_timeout: Duration,
 }
@@ -68,6 +71,7 @@ pub struct AdmissionOptions {
 impl Default for AdmissionOptions {
     /// 16,384 orders are half a second of a fast disk, 64 MiB the same with large messages; 50,000 wallets take 13 MB,
     /// 131,072 keys 25 MB. Two intervals of keys are held at least: 10 s cover a ledger's restart.
+    /// An election on a cluster, or a broker's restart, takes a few seconds, and a caller's own patience often ends at 30.
     fn default() -> Self {
         Self {
             orders_max: 16_384,
@@ -75,6 +79,7 @@ impl Default for AdmissionOptions {
             wallets_max: 50_000,
             keys_max: 131_072,
             trim_every: Duration::from_secs(5),
+            answer_within: Duration::from_secs(12),
             close_timeout: Duration::from_secs(5),
         }
     }
@@ -107,6 +112,7 @@ pub enum AdmissionError {
 pub struct Admission {
     orders: mpsc::Sender<Waiting>,
     bytes: Arc<Semaphore>,
+    answer_within: Duration,
     keys: Keys,
     log: EventLog,
     face: Arc<Face>,
@@ -160,10 +166,11 @@ impl Admission {
         let lane = lane::run(log.clone(), member, options, keys.clone(), Arc::clone(&face), inbox, shutdown);
         let task = tokio::spawn(supervise(lane, keys.clone(), options.trim_every, Arc::clone(&face)));
         let bytes = Arc::new(Semaphore::new(options.bytes_max));
-        (Self { orders, bytes, keys, log, face }, task)
+        (Self { orders, bytes, answer_within: options.answer_within, keys, log, face }, task)
     }
 
-    /// Accepts an order durably, or refuses it. Returns after the log has it.
+    /// Accepts an order durably, or refuses it. Returns after the log has it, or when the caller has waited long enough:
+    /// whether an order that is in the log's hands by then gets stored is open.
     ///
     /// An order whose caller drops this future before it was handed to the log is neither stored nor charged.
     ///
@@ -178,7 +185,10 @@ impl Admission {
         let permit = permit.ok_or(UNAVAILABLE)?;
         self.orders.try_send(waiting.holding(permit)).map_err(|_| UNAVAILABLE)?;
         // The lane drops a caller without an answer only when the process ends.
-        answer.await.unwrap_or(Err(UNAVAILABLE))
+        match tokio::time::timeout(self.answer_within, answer).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(_)) | Err(_) => Err(UNAVAILABLE),
+        }
     }
 
     /// Whether an order that is handed in now can be taken, as far as that is known without looking at it.

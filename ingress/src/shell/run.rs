@@ -96,6 +96,9 @@ pub async fn run_gated(
     shutdown: CancellationToken,
 ) -> Result<(), RunIngressError> {
     config.check().map_err(RunIngressError::Config)?;
+    if config.operator_token.0.is_empty() {
+        warn!("no operator_token is set: nobody can make workspaces or grant credits through this process");
+    }
     prometheus::install();
     let address = listener.local_addr().map_err(RunIngressError::Listen)?;
     let public_url = match config.public_url.trim_end_matches('/') {

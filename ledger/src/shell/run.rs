@@ -12,7 +12,7 @@ use angelia_shared::telemetry::chain;
 use tokio::sync::{oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use super::actor::{ActError, Actor};
 use super::consumer::{self, ConsumeError, Progress};
@@ -24,6 +24,8 @@ use crate::config::Config;
 
 /// Rebuilds of one process. A store that does not survive its own rebuild is a broken disk, and a person's matter.
 const REBUILDS_MAX: u32 = 3;
+/// Pause before a store whose disk was full is opened again. Somebody frees space by hand: a few seconds do not matter.
+const FULL_RETRY: Duration = Duration::from_secs(5);
 /// Pause before the log is asked again.
 const RETRY: Duration = Duration::from_millis(250);
 /// How long tasks may take to end. The writer's own bound is 5 s.
@@ -53,17 +55,18 @@ pub enum RunLedgerError {
 }
 
 impl RunLedgerError {
-    /// Why the store cannot be trusted, when that is the cause and a rebuild helps.
-    fn damage(&self) -> Option<&StoreError> {
-        let store = match self {
-            Self::Consume(ConsumeError::Store(store)) | Self::Act(ActError::Store(store)) | Self::Store(store) => store,
+    /// What is wrong with the store, when that is the cause.
+    fn store(&self) -> Option<&StoreError> {
+        match self {
+            Self::Consume(ConsumeError::Store(store)) | Self::Act(ActError::Store(store)) | Self::Store(store) => {
+                Some(store)
+            }
             Self::Consume(ConsumeError::Read(_))
             | Self::Act(ActError::WriterStopped)
             | Self::Serve(_)
             | Self::Join(_)
-            | Self::TaskEnded(_) => return None,
-        };
-        store.is_damage().then_some(store)
+            | Self::TaskEnded(_) => None,
+        }
     }
 }
 
@@ -106,7 +109,8 @@ pub fn start(
     (LedgerHandle { status }, task)
 }
 
-/// Runs a ledger until `shutdown`: projects the log, answers questions, and acts when it holds the claim.
+/// Runs a ledger until `shutdown`: projects the log, answers questions, and acts when it holds the claim. While the disk
+/// of its folder is full, it waits.
 ///
 /// # Errors
 /// [`RunLedgerError`] when it cannot go on. What it stored can be taken up again, or rebuilt.
@@ -131,7 +135,18 @@ async fn run_told(
         let ended = run_once(&config, &log, member, &shutdown, &status).await;
         status.send_replace(Status::default());
         let Err(error) = ended else { return Ok(()) };
-        let Some(damage) = error.damage().filter(|_| rebuilds < REBUILDS_MAX && !shutdown.is_cancelled()) else {
+        let store = error.store().filter(|_| !shutdown.is_cancelled());
+        if store.is_some_and(StoreError::is_disk_full) {
+            error!(
+                folder = %config.ledger_dir.display(),
+                "the disk of the ledger's folder is full: free some space, and the ledger goes on by itself"
+            );
+            tokio::select! {
+                () = tokio::time::sleep(FULL_RETRY) => continue,
+                () = shutdown.cancelled() => return Ok(()),
+            }
+        }
+        let Some(damage) = store.filter(|store| store.is_damage() && rebuilds < REBUILDS_MAX) else {
             return Err(error);
         };
         rebuilds += 1;

@@ -86,6 +86,16 @@ impl StoreError {
             Self::Folder { .. } | Self::NotOurs { .. } | Self::InUse { .. } | Self::Io(_) => false,
         }
     }
+
+    /// Whether room on the disk helps.
+    pub(crate) fn is_disk_full(&self) -> bool {
+        match self {
+            Self::Io(source) | Self::Folder { source, .. } => {
+                matches!(source.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded)
+            }
+            Self::Damaged { .. } | Self::NotOurs { .. } | Self::InUse { .. } => false,
+        }
+    }
 }
 
 impl From<Unreadable> for StoreError {

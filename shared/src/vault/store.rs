@@ -1,6 +1,7 @@
 //! Data keys at rest: the bucket `KEYS`, each key wrapped by the master key.
 //!
-//! Shape: `w.{workspace}` names the workspace's current key, `k.{key}` holds the wrapped key.
+//! Shape: `w.{workspace}` names the workspace's current key, `k.{key}` holds the wrapped key, `master` a word that only the
+//! installation's master key opens.
 
 use std::collections::HashMap;
 use std::sync::{Arc, RwLock};
@@ -29,6 +30,22 @@ pub enum VaultError {
     Damaged(String),
 }
 
+/// The master key cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckMasterError {
+    /// The bucket could not be read or written.
+    #[error("cannot reach the bucket of data keys")]
+    Bucket(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The installation has another one.
+    #[error("this is not the master key of this installation; every process needs the same")]
+    Another,
+}
+
+/// Entry whose value only the installation's master key opens.
+const WORD_NAME: &str = "master";
+/// What is found when it does.
+const WORD: &[u8] = b"angelia";
+
 /// Gives out data keys; keeps those it has seen in memory.
 pub struct Vault {
     master: MasterKey,
@@ -44,6 +61,29 @@ impl Vault {
     /// A vault over the bucket [`BUCKET`](Self::BUCKET).
     pub fn new(master: MasterKey, bucket: kv::Store) -> Self {
         Self { master, bucket, by_id: RwLock::default(), current: RwLock::default() }
+    }
+
+    /// Checks that the master key is this installation's. The first process ever to ask makes it so.
+    ///
+    /// # Errors
+    /// [`CheckMasterError`]: retry on `Bucket`.
+    pub async fn check_master(&self) -> Result<(), CheckMasterError> {
+        let failed = |error: Box<dyn std::error::Error + Send + Sync>| CheckMasterError::Bucket(error);
+        // A second look, for when another process is the first between ours and our own word.
+        for _ in 0..2 {
+            if let Some(word) = self.bucket.get(WORD_NAME).await.map_err(|error| failed(error.into()))? {
+                let word = Secret(String::from_utf8_lossy(&word).into_owned());
+                let opened = self.master.open(WORD_NAME.as_bytes(), &word);
+                return opened.map(drop).map_err(|_| CheckMasterError::Another);
+            }
+            let Secret(sealed) = self.master.seal(WORD_NAME.as_bytes(), WORD);
+            match self.bucket.create(WORD_NAME, sealed.into()).await {
+                Ok(_) => return Ok(()),
+                Err(error) if error.kind() == kv::CreateErrorKind::AlreadyExists => {}
+                Err(error) => return Err(failed(error.into())),
+            }
+        }
+        Err(failed("the entry comes and goes".into()))
     }
 
     /// The master key, for credentials in the directory.

@@ -3,7 +3,7 @@
 use angelia_shared::ids::{KeyId, WorkspaceId};
 use angelia_shared::log::EventLog;
 use angelia_shared::testing::TestBroker;
-use angelia_shared::vault::{MasterKey, Vault, VaultError};
+use angelia_shared::vault::{CheckMasterError, MasterKey, Vault, VaultError};
 
 fn master(digits: &str) -> MasterKey {
     MasterKey::from_hex(&digits.repeat(32)).unwrap()
@@ -53,4 +53,19 @@ async fn a_destroyed_key_is_gone() {
     let fresh = vault(&log, "a1").await;
     assert!(matches!(fresh.key(key.id()).await, Err(VaultError::Gone(id)) if id == key.id()));
     assert!(matches!(fresh.key(KeyId(7)).await, Err(VaultError::Gone(KeyId(7)))), "nor is one that never was");
+}
+
+#[tokio::test]
+async fn the_first_master_key_is_the_installations_and_another_is_refused() {
+    let broker = TestBroker::start().await;
+    let log = broker.log().await;
+    let (a, b) = (vault(&log, "a1").await, vault(&log, "b2").await);
+    let (of_a, of_b) = tokio::join!(a.check_master(), b.check_master());
+    assert!(of_a.is_ok() != of_b.is_ok(), "one of two that race is the first: {of_a:?}, {of_b:?}");
+    let (mine, other) = if of_a.is_ok() { ("a1", "b2") } else { ("b2", "a1") };
+    for _ in 0..2 {
+        vault(&log, mine).await.check_master().await.expect("it is the installation's");
+        let refused = vault(&log, other).await.check_master().await;
+        assert!(matches!(refused, Err(CheckMasterError::Another)), "{refused:?}");
+    }
 }

@@ -1,4 +1,5 @@
-//! LG-2: every batch ends in a seal that continues its writer's chain; every checkpoint names the one before.
+//! LG-2: every batch ends in a seal that continues its writer's chain; every checkpoint names the one before, and the log
+//! up to where it says is the log that it saw.
 
 use std::collections::BTreeMap;
 
@@ -22,10 +23,14 @@ pub(super) struct Chains {
     /// Records since the last one on a writer's subject: the batch under way.
     batch: Vec<(String, Vec<u8>)>,
     checkpoint: (u64, u64),
+    /// The digest of everything up to each record, since the newest that a checkpoint covers.
+    logs: BTreeMap<u64, Digest>,
 }
 
 impl Chains {
     pub(super) fn record(&mut self, subject: Subject, record: &Record) -> Result<(), String> {
+        let before = self.logs.last_key_value().map_or(Digest::default(), |(_, digest)| *digest);
+        self.logs.insert(record.seq, log_with(before, subject, record));
         let event = Event::from_line(&record.payload);
         if let (Subject::Checkpoint, Ok(Event::LedgerCheckpointed(checkpoint))) = (subject, &event) {
             let (previous, covered) = self.checkpoint;
@@ -35,6 +40,10 @@ impl Chains {
             if checkpoint.seq < covered || checkpoint.seq >= record.seq {
                 return Err(format!("a checkpoint covers up to {}, after one up to {covered}", checkpoint.seq));
             }
+            if self.logs.get(&checkpoint.seq) != Some(&checkpoint.log_digest) {
+                return Err(format!("the log up to {} is not what a checkpoint saw", checkpoint.seq));
+            }
+            self.logs = self.logs.split_off(&checkpoint.seq);
             self.checkpoint = (record.seq, checkpoint.seq);
         }
         let Subject::Writer(writer) = subject else {
@@ -99,6 +108,17 @@ impl Chains {
 
 fn alone(batch: &[(String, Vec<u8>)], name: &str) -> Result<(), String> {
     if batch.is_empty() { Ok(()) } else { Err(format!("{} records stand unsealed before {name}", batch.len())) }
+}
+
+/// SHA-256 over the digest before, then the record's sequence, its subject and its payload.
+fn log_with(before: Digest, subject: Subject, record: &Record) -> Digest {
+    let mut hash = Sha256::new_with_prefix(before.0);
+    hash.update(record.seq.to_le_bytes());
+    for text in [subject.to_string().as_bytes(), &record.payload] {
+        hash.update(u32::try_from(text.len()).expect("a record is far below 4 GiB").to_le_bytes());
+        hash.update(text);
+    }
+    Digest(hash.finalize().into())
 }
 
 /// SHA-256 over the digest before, then each record's subject and payload, each behind its length.

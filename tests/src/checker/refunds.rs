@@ -23,6 +23,13 @@ struct Message {
     refunded_parts: BTreeMap<u8, u64>,
 }
 
+impl Message {
+    /// What may be given back, over all parts.
+    fn due(&self) -> u64 {
+        self.failed.values().sum::<u64>().saturating_add(self.ended)
+    }
+}
+
 #[derive(Default)]
 pub(super) struct Refunds {
     messages: BTreeMap<MessageId, Message>,
@@ -56,6 +63,17 @@ impl Refunds {
         Ok(())
     }
 
+    /// What has failed and was not given back yet.
+    pub(super) fn owed(&self) -> BTreeMap<MessageId, u64> {
+        let owed = |message: &Message| message.due().min(message.price).saturating_sub(message.refunded);
+        self.messages.iter().map(|(id, message)| (*id, owed(message))).filter(|(_, owed)| *owed > 0).collect()
+    }
+
+    /// What was given back, of every message that got something.
+    pub(super) fn refunded(&self) -> BTreeMap<MessageId, u64> {
+        self.messages.iter().map(|(id, message)| (*id, message.refunded)).filter(|(_, credits)| *credits > 0).collect()
+    }
+
     fn of(&mut self, message: MessageId) -> &mut Message {
         self.messages.entry(message).or_default()
     }
@@ -75,7 +93,7 @@ impl Refunds {
         let (price, refunded) = (message.price, message.refunded);
         must("WA-3", credits > 0, || format!("a refund of nothing to {id}"))?;
         must("WA-3", refunded <= price, || format!("{id} cost {price} and was given back {refunded}"))?;
-        let due = message.failed.values().sum::<u64>().saturating_add(message.ended);
+        let due = message.due();
         must("WA-3", refunded <= due, || format!("{id} was given back {refunded}, but only {due} of it failed"))?;
         let part_due = message.failed.get(&item.part).copied().unwrap_or(0) + message.ended;
         let part_refunded = message.refunded_parts[&item.part];

@@ -3,7 +3,7 @@
 use angelia_shared::event::attempt::{AttemptOutcome, Carry};
 use angelia_shared::event::{
     AttemptEnded, AttemptStarted, BatchSealed, CreditsDrawn, CreditsGranted, CreditsRefunded, Digest, KeyUsed,
-    PartitionClaimed, RefundItem, Sealed, Totals, WriterOpened,
+    LedgerCheckpointed, PartitionClaimed, RefundItem, Sealed, Totals, WriterOpened,
 };
 use angelia_shared::ids::{AccountId, KeyId, MemberId, WebhookId, WorkspaceId, WriterId};
 use angelia_shared::subject::Partition;
@@ -11,6 +11,8 @@ use angelia_shared::units::{Credits, UnixMillis};
 use sha2::{Digest as _, Sha256};
 
 use super::*;
+
+mod callers;
 
 const WORKSPACE: WorkspaceId = WorkspaceId(1);
 const WRITER: WriterId = WriterId(2);
@@ -41,14 +43,19 @@ impl Log {
         let mut log = Self::new();
         log.add(Subject::Wallet(WORKSPACE), Event::CreditsGranted(granted(10, 10)));
         log.add(Subject::Wallet(WORKSPACE), Event::CreditsDrawn(drawn(2)));
-        log.accept(MESSAGE);
-        log.accept(OTHER);
+        log.accept_for(MESSAGE, 1);
+        log.accept_for(OTHER, 2);
         let claimed = PartitionClaimed { v: 1, part: Some(PART), member: MemberId(9), at: UnixMillis(0) };
         log.add(Subject::PartitionClaim(PART), Event::PartitionClaimed(claimed));
         log
     }
 
     fn accept(&mut self, message: MessageId) -> u64 {
+        self.accept_for(message, 0)
+    }
+
+    /// Accepts the message of a request.
+    fn accept_for(&mut self, message: MessageId, request: u32) -> u64 {
         let accepted = MessageAccepted {
             v: 1,
             message,
@@ -62,7 +69,7 @@ impl Log {
             expires_after_ms: 1,
             writer: WRITER,
             sealed: Sealed { key_id: KeyId(8), data: String::new() },
-            traceparent: None,
+            traceparent: Some(format!("00-{}-00f067aa0ba902b7-01", trace(request))),
         };
         self.add(Subject::Accepted(PART), Event::MessageAccepted(Box::new(accepted)))
     }
@@ -97,6 +104,13 @@ impl Log {
         let seq = self.records.len() as u64 + 1;
         let payload = event.to_line().into();
         self.records.push(Record { seq, at: UnixMillis(0), subject: Ok(subject), payload, pending: 0 });
+    }
+
+    /// Says that the log took all of it at this time.
+    fn stamp(&mut self, at: i64) {
+        for record in &mut self.records {
+            record.at = UnixMillis(at);
+        }
     }
 
     /// Where the message was accepted.
@@ -163,6 +177,11 @@ impl Log {
     fn breaks(&self, invariant: &str) {
         assert_eq!(self.check(&[]).map(drop), Err(invariant));
     }
+}
+
+/// The trace of a request.
+fn trace(request: u32) -> String {
+    format!("{request:032x}")
 }
 
 fn totals(granted: u64, drawn: u64, refunded: u64) -> Totals {
@@ -321,4 +340,29 @@ fn a_changed_a_missing_or_an_unsealed_record_breaks_lg_2() {
     let mut unsealed = Log::with_messages();
     unsealed.records.pop();
     unsealed.breaks("LG-2");
+}
+
+#[test]
+fn a_checkpoint_of_another_log_breaks_lg_2() {
+    let at = |changed: bool| {
+        let mut log = Log::with_messages();
+        let (seq, mut log_digest) = (log.records.len() as u64, Digest::default());
+        for record in &log.records {
+            let mut hash = Sha256::new_with_prefix(log_digest.0);
+            hash.update(record.seq.to_le_bytes());
+            for text in [record.subject.as_ref().unwrap().to_string().as_bytes(), &record.payload] {
+                hash.update(u32::try_from(text.len()).unwrap().to_le_bytes());
+                hash.update(text);
+            }
+            log_digest = Digest(hash.finalize().into());
+        }
+        if changed {
+            log_digest.0[0] ^= 1;
+        }
+        let checkpoint = LedgerCheckpointed { v: 1, seq, log_digest, state_digest: Digest::default(), previous: 0 };
+        log.add(Subject::Checkpoint, Event::LedgerCheckpointed(checkpoint));
+        log.check(&[]).map(drop)
+    };
+    assert_eq!(at(false), Ok(()));
+    assert_eq!(at(true), Err("LG-2"));
 }

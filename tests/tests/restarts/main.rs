@@ -1,5 +1,6 @@
 //! Kill -9 of each part in the middle of work: nothing lost, nothing doubled, in order, at its pace, and paid for once.
 
+mod disk_full;
 mod ledger;
 mod money;
 mod open_attempts;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use angelia_shared::testing::{TestBroker, free_port, server_binary};
 use angelia_tests::installation::{Setup, text};
-use angelia_tests::process::run_to_end;
+use angelia_tests::process::{angelia, command, run_to_end};
 use angelia_tests::wait::{SOON, eventually};
 use nix::sys::signal::Signal;
 use serde_json::json;
@@ -66,4 +66,24 @@ async fn a_broker_that_nobody_runs_is_refused_by_its_address() {
     assert!(!finished.status.success());
     let said = format!("{}{}", finished.stdout, finished.stderr);
     assert!(said.contains(&url), "{said}");
+}
+
+#[tokio::test]
+async fn a_process_with_another_master_key_is_refused_before_it_does_anything() {
+    let broker = TestBroker::start().await;
+    let url = broker.access().url;
+    let mut installation = Setup::new().broker(&url).start().await;
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let key = folder.path().join("another-key");
+    std::fs::write(&key, "5a".repeat(32)).expect("a file can be written");
+    for role in ["ingress", "dispatcher", "ledger"] {
+        let mut command = command(&angelia());
+        command.args([role, "--nats", &url, "--listen", &format!("127.0.0.1:{}", free_port())]);
+        command.arg("--data").arg(folder.path()).arg("--master-key-file").arg(&key);
+        let finished = run_to_end(command, Duration::from_secs(40)).await;
+        assert!(!finished.status.success());
+        let said = format!("{}{}", finished.stdout, finished.stderr);
+        assert!(said.contains("another-key") && said.contains("every process needs the same"), "{role}: {said}");
+    }
+    assert!(installation.stop(Signal::SIGTERM).await.success(), "the installation never noticed");
 }

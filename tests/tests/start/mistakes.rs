@@ -9,6 +9,8 @@ use angelia_shared::testing::free_port;
 use angelia_tests::client::{Answer, http};
 use angelia_tests::installation::Setup;
 use angelia_tests::process::{Finished, angelia, command, run_to_end};
+use nix::sys::signal::Signal;
+use serde_json::json;
 use tokio::net::TcpListener;
 
 /// How long a start that cannot succeed may take to say so.
@@ -121,6 +123,27 @@ async fn a_broker_that_is_too_old_or_no_broker_at_all_is_refused() {
         command.arg("--nats-server").arg(program);
         fails(command, words).await;
     }
+}
+
+#[tokio::test]
+async fn a_key_or_a_quickstart_that_was_lost_or_damaged_is_asked_for_and_never_replaced() {
+    let mut installation = Setup::new().start().await;
+    installation.stop(Signal::SIGTERM).await;
+    for (name, harm) in [("master-key", None), ("master-key", Some("00ff\n")), ("quickstart.json", Some("{\"api"))] {
+        let file = installation.data().join(name);
+        let kept = std::fs::read(&file).expect("a first start wrote it");
+        match harm {
+            None => std::fs::remove_file(&file).expect("a file can be removed"),
+            Some(text) => std::fs::write(&file, text).expect("a file can be written"),
+        }
+        fails(Setup::new().command(installation.data(), installation.listen()), &[name]).await;
+        let left = std::fs::read_to_string(&file).ok();
+        assert_eq!(left.as_deref(), harm, "{name} is left as it was");
+        assert!(!broker_runs(installation.data()), "a start that failed leaves no broker");
+        std::fs::write(&file, kept).expect("a file can be written");
+    }
+    installation.start().await;
+    installation.demo_hook().call(&json!({"action": "send", "text": "Hi", "phone": "+14151231234"})).await.accepted();
 }
 
 /// Whether a broker runs on this data directory.

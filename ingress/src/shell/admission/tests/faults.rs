@@ -11,7 +11,7 @@ use angelia_shared::testing::TestBroker;
 use futures_util::future::join_all;
 
 use super::super::*;
-use super::support::{TestLedger, append, audit, call, grant, order, process, until};
+use super::support::{TestLedger, append, audit, call, grant, order, process, process_with, until};
 
 const W: WorkspaceId = WorkspaceId(7);
 
@@ -159,4 +159,29 @@ async fn what_waits_behind_a_batch_without_an_answer_is_refused_after_a_while() 
     until("the lane is back", || process.admission.face.phase.load(Ordering::Relaxed) == Phase::Open as u8).await;
     process.admit(W, 1).await.unwrap();
     assert_eq!(audit(&log).await.spent(W), 3);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_caller_whose_batch_stays_undecided_is_answered_503_and_what_is_stored_later_counts_once() {
+    let broker = TestBroker::start().await;
+    let log = broker.log().await;
+    grant(&log, W, 10).await;
+    let options = AdmissionOptions { answer_within: Duration::from_millis(200), ..Default::default() };
+    let process = process_with(&broker, options).await;
+    // The first one is in a batch that goes nowhere, so that it alone needs the bound.
+    signal(&broker, "-STOP");
+    assert_eq!(process.admit(W, 1).await, Err(UNAVAILABLE));
+    signal(&broker, "-CONT");
+    let mut accepted = None;
+    for _ in 0..100 {
+        accepted = process.admit(W, 1).await.ok();
+        if accepted.is_some() {
+            break;
+        }
+    }
+    let accepted = accepted.expect("the broker is back");
+    let audit = audit(&log).await;
+    assert_eq!(audit.accepted.get(&accepted), Some(&1));
+    assert!(audit.accepted.values().all(|times| *times == 1));
+    assert_eq!(audit.spent(W), audit.accepted.len() as u64);
 }

@@ -199,7 +199,7 @@ async fn a_keyed_call_is_stored_by_the_process_that_owns_its_key_whoever_was_cal
         }
     }
     assert_eq!(writers(&log).await, expected);
-    assert_eq!(audit(&log).await.drawn(W), 12);
+    assert_eq!(audit(&log).await.spent(W), 12);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -220,7 +220,7 @@ async fn one_key_sixty_four_times_at_once_on_three_replicas_is_one_message_and_o
         assert!(answers.iter().all(|answer| answer.is_ok() || *answer == Err(Refusal::KeyInFlight)), "{answers:?}");
     }
     let audit = audit(&log).await;
-    assert_eq!((audit.accepted.len(), audit.keys.len(), audit.drawn(W)), (6, 6, 6));
+    assert_eq!((audit.accepted.len(), audit.keys.len(), audit.spent(W)), (6, 6, 6));
 }
 
 #[tokio::test]
@@ -236,7 +236,7 @@ async fn what_the_owner_refuses_the_caller_of_another_replica_is_told() {
     assert_eq!(asked.send(&key).await, Err(Refusal::KeyInFlight));
     drop(held);
     asked.send(&key).await.unwrap();
-    assert_eq!(audit(&log).await.drawn(W), 1);
+    assert_eq!(audit(&log).await.spent(W), 1);
 }
 
 #[tokio::test]
@@ -257,7 +257,7 @@ async fn the_owners_word_on_the_key_comes_before_the_askers_own_refusal() {
     let message = owner.send(&key).await.unwrap();
     assert_eq!(asked.call(&key, "body", lost()).await, Ok(message), "the chat was there when it was accepted");
     assert_eq!(asked.call(&key, "other", lost()).await, Err(Refusal::KeyReused));
-    assert_eq!(audit(&log).await.drawn(W), 1);
+    assert_eq!(audit(&log).await.spent(W), 1);
 }
 
 #[tokio::test]
@@ -320,7 +320,7 @@ async fn after_a_silence_a_refusal_is_not_final_because_the_silent_owner_may_wak
     let message = replica.send(&other).await.unwrap();
     let last = silent.asked.lock().unwrap().last().unwrap().clone();
     assert_eq!(ask(&log, owner.me, last).await, format!(r#"{{"accepted":"{message}"}}"#));
-    assert_eq!(audit(&log).await.drawn(W), 2);
+    assert_eq!(audit(&log).await.spent(W), 2);
 }
 
 #[tokio::test]
@@ -423,7 +423,7 @@ async fn an_owner_drops_an_order_whose_asker_has_no_patience_left() {
     let keys = Keys::unfollowed(log.clone(), log.last_sequence().await.unwrap());
     let face = Arc::new(Face { phase: AtomicU8::new(Phase::Open as u8), writer: RwLock::new(WriterId(0)) });
     let bytes = Arc::new(Semaphore::new(1_000_000));
-    let slow = Admission { orders, bytes, keys, log: log.clone(), face };
+    let slow = Admission { orders, bytes, answer_within: Duration::from_secs(12), keys, log: log.clone(), face };
     let (me, stop) = (MemberId::generate(), CancellationToken::new());
     let live = Arc::new(move || vec![me]);
     let (_calls, task) = KeyedCalls::start(slow.clone(), log, me, live, patient(), stop.clone()).await.unwrap();
@@ -497,7 +497,7 @@ async fn a_process_that_stops_answers_what_it_was_asked_and_leaves_the_rest_to_o
     join_all(callers).await.into_iter().for_each(|caller| caller.unwrap());
     // Still listed, but nobody is there.
     staying.send(&keys_of(members[0], &members).nth(50).unwrap()).await.unwrap();
-    assert_eq!(audit(&log).await.drawn(W), 41);
+    assert_eq!(audit(&log).await.spent(W), 41);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

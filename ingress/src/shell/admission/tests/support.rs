@@ -56,7 +56,8 @@ pub(super) async fn process_with_stuck_keys(broker: &TestBroker, floor: u64) -> 
         lane.await;
         Ok(())
     });
-    let admission = Admission { orders, bytes: Arc::new(Semaphore::new(1_000_000)), keys, log, face };
+    let (bytes, answer_within) = (Arc::new(Semaphore::new(1_000_000)), options.answer_within);
+    let admission = Admission { orders, bytes, answer_within, keys, log, face };
     Process { admission, task, shutdown }
 }
 
