@@ -5,6 +5,7 @@ mod ledger;
 mod money;
 mod open_attempts;
 mod queues;
+mod replicas;
 mod stops;
 
 use angelia_tests::client::Answer;
