@@ -237,7 +237,7 @@ async fn callers_of_an_empty_wallet_trouble_no_other_process_and_ask_together() 
     grant(&log, WorkspaceId(8), 1_000).await;
     let process = process(&broker).await;
     let mut recalls = log.client().subscribe("angelia.recall.>").await.unwrap();
-    log.client().flush().await.unwrap();
+    log.last_sequence().await.unwrap();
     let (asked_before, began) = (ledger.asked(), clock::monotonic());
     for _ in 0..5 {
         let poor = (0..400).map(|_| process.admit(W, 1));
@@ -249,7 +249,7 @@ async fn callers_of_an_empty_wallet_trouble_no_other_process_and_ask_together() 
     let asked = ledger.asked() - asked_before;
     let bound = began.elapsed().as_millis() as usize / 20 + 20;
     assert!(asked <= bound, "{asked} questions for 2,000 calls, {bound} at most");
-    log.client().flush().await.unwrap();
+    log.last_sequence().await.unwrap();
     let recalled = tokio::time::timeout(Duration::from_millis(50), recalls.next()).await;
     assert!(recalled.is_err(), "an empty wallet is recalled from nobody");
 }
@@ -269,11 +269,11 @@ async fn callers_that_are_short_recall_together() {
         answer.unwrap();
     }
     let mut recalls = log.client().subscribe("angelia.recall.>").await.unwrap();
-    log.client().flush().await.unwrap();
+    log.last_sequence().await.unwrap();
     let began = clock::monotonic();
     let answers = join_all((0..300).map(|_| alive.admit(W, 1))).await;
     assert!(answers.iter().all(|answer| *answer == Err(UNAVAILABLE)), "{answers:?}");
-    log.client().flush().await.unwrap();
+    log.last_sequence().await.unwrap();
     let (bound, mut recalled) = (began.elapsed().as_millis() / 500 + 2, 0);
     while tokio::time::timeout(Duration::from_millis(50), recalls.next()).await.is_ok() {
         recalled += 1;
