@@ -14,9 +14,10 @@ use std::collections::{HashMap, VecDeque};
 use bytes::Bytes;
 use smallvec::SmallVec;
 
+use super::digest::Chain;
 use super::entry::{AppendError, Entry, Guard, Pending};
-use crate::event::Digest;
-use crate::ids::Position;
+use crate::event::{BatchSealed, Digest, Event};
+use crate::ids::{Position, WriterId};
 use crate::subject::Subject;
 
 /// JetStream takes 1,000 messages a batch; one is the seal.
@@ -52,7 +53,38 @@ pub struct Batch {
     pub digest: Digest,
 }
 
+/// Where a writer is: what its next seal continues.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tip {
+    /// The writer.
+    pub writer: WriterId,
+    /// Number of its newest batch; 0 at first.
+    pub n: u64,
+    /// Sequence of its newest record on its own subject.
+    pub head: u64,
+    /// Digest of that record.
+    pub digest: Digest,
+}
+
 impl Batch {
+    /// Seals records as the writer's next batch, or as its last one.
+    pub fn sealed(records: Vec<OutRecord>, tip: Tip, closes: bool) -> Self {
+        let mut chain = Chain::after(tip.digest);
+        for record in &records {
+            chain.record(&record.subject.to_string(), &record.payload);
+        }
+        let digest = chain.finish();
+        let count = u32::try_from(records.len()).expect("a batch has at most 999 records");
+        let sealed = BatchSealed { v: 1, n: tip.n + 1, count, previous_digest: tip.digest, digest };
+        let event = if closes { Event::WriterClosed(sealed) } else { Event::BatchSealed(sealed) };
+        let seal = OutRecord {
+            subject: Subject::Writer(tip.writer),
+            payload: event.to_line().into(),
+            guard: Some(Guard::Own(tip.head)),
+        };
+        Self { records, seal, digest }
+    }
+
     /// Everything that must have a certain last sequence for the batch to be stored, each once.
     pub fn guards(&self) -> HashMap<Subject, u64> {
         let records = self.records.iter().chain([&self.seal]);

@@ -19,11 +19,11 @@ use tracing::{info, warn};
 use super::digest::Chain;
 use super::entry::{AppendError, Guard, Pending};
 use super::heads::HeadError;
-use super::pack::{Batch, OutRecord, Packer};
+use super::pack::{Batch, OutRecord, Packer, Tip};
 use super::settle::{FirstRecord, Seen, Settlement, Step, Verdict};
 use super::stream::EventLog;
 use super::transmit::Answer;
-use crate::event::{BatchSealed, Digest, Event, WriterFenced, WriterOpened};
+use crate::event::{Digest, Event, WriterFenced, WriterOpened};
 use crate::ids::{MemberId, WriterId};
 use crate::subject::Subject;
 use crate::{clock, metrics as names};
@@ -125,7 +125,7 @@ impl Writer {
             return false;
         }
         let (records, places) = packer.finish();
-        let batch = self.seal(records, closes);
+        let batch = Batch::sealed(records, self.tip(), closes);
         let started = clock::monotonic();
         let (verdict, sealed_at, answer) = self.settle(&batch).await;
         metrics::histogram!(names::COMMIT_SECONDS).record(started.elapsed().as_secs_f64());
@@ -167,21 +167,8 @@ impl Writer {
         }
     }
 
-    fn seal(&self, records: Vec<OutRecord>, closes: bool) -> Batch {
-        let mut chain = Chain::after(self.digest);
-        for record in &records {
-            chain.record(&record.subject.to_string(), &record.payload);
-        }
-        let digest = chain.finish();
-        let count = u32::try_from(records.len()).expect("a batch has at most 999 records");
-        let sealed = BatchSealed { v: 1, n: self.n + 1, count, previous_digest: self.digest, digest };
-        let event = if closes { Event::WriterClosed(sealed) } else { Event::BatchSealed(sealed) };
-        let seal = OutRecord {
-            subject: Subject::Writer(self.id),
-            payload: event.to_line().into(),
-            guard: Some(Guard::Own(self.head)),
-        };
-        Batch { records, seal, digest }
+    fn tip(&self) -> Tip {
+        Tip { writer: self.id, n: self.n, head: self.head, digest: self.digest }
     }
 
     /// Does what the rules say until the batch is decided.
