@@ -24,7 +24,7 @@ const PART: Partition = Partition(0);
 pub(crate) const NOW: UnixMillis = UnixMillis(1_000);
 
 /// Names one batch among all that were built.
-pub(crate) type FormId = u16;
+pub(crate) type FormId = u32;
 
 /// A batch that was built.
 pub(crate) struct Form {
@@ -47,7 +47,7 @@ type DigestBytes = [u8; 32];
 
 impl Forms {
     pub(crate) fn get(&self, form: FormId) -> &Form {
-        &self.forms[usize::from(form)]
+        &self.forms[form as usize]
     }
 
     fn keep(&mut self, batch: Batch) -> FormId {

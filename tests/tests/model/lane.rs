@@ -116,6 +116,13 @@ impl Lane {
         })
     }
 
+    /// Whether it has something to do and waits for nothing: its next round must get on with it.
+    pub(crate) fn should_act(&self, now: Moment) -> bool {
+        let is_idle = self.flight.is_none() && self.reading.is_none() && self.question.is_none();
+        let holds_idle_credits = self.purse.rest() > Credits::ZERO && self.purse.idle_at() <= now;
+        self.alive && is_idle && (!self.waiting.is_empty() || holds_idle_credits)
+    }
+
     pub(crate) fn arrive(&mut self, request: u8, price: u64) {
         self.came += 1;
         self.waiting.push(Order { request, price, arrival: self.came.into() });

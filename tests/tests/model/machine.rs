@@ -339,12 +339,19 @@ impl Model for Admission {
             Property::always(AGREES, |model: &Self, state| {
                 model.holds(state, |facts| facts.broken.is_some() == facts.due.contradicted)
             }),
+            Property::always(WAITS, |model: &Self, state: &State| {
+                let acts = |lane| model.next_state(state, Action::Rounds { lane }).is_some();
+                (0..2).all(|lane| !state.lanes[lane].should_act(state.now) || acts(lane))
+            }),
         ]
     }
 }
 
 /// The model's own fold and the ledger's see the same.
 pub(crate) const AGREES: Broken = "the ledger finds a contradiction where there is one";
+
+/// No order and no credit is forgotten. What a lane waits for is on its way: it is told in the end, or it fails and says so.
+pub(crate) const WAITS: Broken = "whoever waits, waits for something";
 
 /// What was answered with 200 is in the log once. What was refused, and what a lane puts back as never stored, is not.
 fn answers_are_true(state: &State, facts: &Facts) -> bool {

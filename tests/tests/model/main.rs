@@ -7,7 +7,8 @@
 //! this package: it is the only one that may know several services.
 //!
 //! Invariants, in every state, and so at every prefix of the log: WA-1, WA-2, WA-3, WA-4, IN-1, LG-2. Each is judged by
-//! plain sums of the model's own, and the ledger's projection must find a contradiction exactly where they do.
+//! plain sums of the model's own, and the ledger's projection must find a contradiction exactly where they do. Besides, no
+//! order and no idle credit is forgotten: a lane that has any, and waits for nothing, gets on with it in its next round.
 //!
 //! The rules that they rest on. Those that the broker keeps, or whoever carries out what the pure code decides, can be left
 //! out in [`rules`]; the test on the right shows what breaks then. The services themselves cannot be told to leave one out.
