@@ -3,6 +3,7 @@
 
 use angelia_ingress::domain::admission::{Asked, Verdict as Decided};
 use angelia_ingress::domain::purse::{GiveBack, Moment, Purse, Question, Return, Spend};
+use angelia_ingress::domain::refusal::Refusal;
 use angelia_shared::ids::WriterId;
 use angelia_shared::log::Group;
 use angelia_shared::log::pack::Tip;
@@ -14,7 +15,7 @@ use super::forms::{self, FormId, Forms, WALLET};
 use super::log::LogId;
 use super::machine::{
     FENCED, FENCES_ITSELF, GUARD_LOST, LANE_RETURNED, Machine, NO_REASON, OnTheWire, PAID_AHEAD, RECALLED,
-    STORED_BY_READING, State,
+    STORED_BY_READING, State, TOO_DEAR,
 };
 
 /// Writers that a lane may open, one after the other.
@@ -44,6 +45,8 @@ pub(crate) struct Order {
     pub(crate) request: u8,
     price: u64,
     arrival: u64,
+    /// The least that the workspace had in all since it came.
+    least: Credits,
 }
 
 /// A question under way.
@@ -125,12 +128,22 @@ impl Lane {
 
     pub(crate) fn arrive(&mut self, request: u8, price: u64) {
         self.came += 1;
-        self.waiting.push(Order { request, price, arrival: self.came.into() });
+        self.waiting.push(Order { request, price, arrival: self.came.into(), least: Credits(u64::MAX) });
     }
 
     fn put_back(&mut self, orders: Vec<Order>) {
         self.waiting.extend(orders);
         self.waiting.sort_by_key(|order| order.arrival);
+    }
+
+    /// Takes in what the workspace has in all by now.
+    pub(crate) fn note(&mut self, balance: Credits) {
+        let in_flight = match &mut self.flight {
+            Some(Flight { cargo: Cargo::Orders(orders, _), .. }) => orders.as_mut_slice(),
+            Some(Flight { cargo: Cargo::Return(_), .. }) | None => &mut [],
+        };
+        let orders = self.waiting.iter_mut().chain(in_flight);
+        orders.for_each(|order| order.least = order.least.min(balance));
     }
 
     fn arrived(&self) -> u64 {
@@ -163,7 +176,13 @@ impl Machine {
         for (order, verdict) in std::mem::take(&mut lane.waiting).into_iter().zip(plan.verdicts) {
             match verdict {
                 Decided::Pay => paid.push(order),
-                Decided::Refuse(_) => state.refused |= 1 << order.request,
+                Decided::Refuse(refusal) => {
+                    state.refused |= 1 << order.request;
+                    if matches!(refusal, Refusal::NotEnoughCredits { .. }) {
+                        self.happened.insert(TOO_DEAR);
+                        state.is_refused_falsely |= order.least.0 >= order.price;
+                    }
+                }
                 Decided::Wait | Decided::Read | Decided::Ask | Decided::Recall => left.push(order),
             }
         }

@@ -23,6 +23,8 @@ pub(crate) struct State {
     /// Requests that were answered with 200, and those that were refused, as bits.
     pub(crate) answered: u8,
     pub(crate) refused: u8,
+    /// Whether an order was refused as too dear that was not.
+    pub(crate) is_refused_falsely: bool,
     pub(crate) now: Moment,
     pub(crate) budget: Budget,
 }
@@ -167,7 +169,8 @@ impl Admission {
         match action {
             Action::Arrives { lane } => {
                 let came = state.lanes[lane].came;
-                state.lanes[lane].arrive(self.request(lane, came), self.world.orders[lane][usize::from(came)]);
+                let price = self.world.orders[lane][usize::from(came)];
+                state.lanes[lane].arrive(self.request(lane, came), price);
             }
             Action::Rounds { lane } => machine.rounds(state, lane),
             Action::ReadsWallet { lane } => machine.reads_wallet(state, lane),
@@ -272,6 +275,7 @@ pub(crate) const FENCES_ITSELF: &str = "a lane fenced itself";
 pub(crate) const PAID_AHEAD: &str = "an order was paid without a draw";
 pub(crate) const LANE_RETURNED: &str = "a lane returned what it held";
 pub(crate) const RECALLED: &str = "a recall brought credits from another lane";
+pub(crate) const TOO_DEAR: &str = "an order was refused as too dear";
 pub(crate) const LEDGER_RETURNED: &str = "the ledger returned what a dead lane had left";
 pub(crate) const REFUNDED: &str = "the ledger refunded a message";
 pub(crate) const SETTLED_LATE: &str = "a ledger settled what was reported meanwhile";
@@ -298,7 +302,7 @@ impl Model for Admission {
                 Lane::open(first_writer(at), logs.facts(log).last, opened)
             });
             let (wire, now, budget) = (Vec::new(), Moment(0), self.world.budget);
-            vec![State { log, lanes, wire, answered: 0, refused: 0, now, budget }]
+            vec![State { log, lanes, wire, answered: 0, refused: 0, is_refused_falsely: false, now, budget }]
         })
     }
 
@@ -323,6 +327,8 @@ impl Model for Admission {
         self.with(|machine| {
             let mut state = last.clone();
             self.act(machine, &mut state, action);
+            let balance = machine.logs.facts(state.log).due.balance;
+            state.lanes.iter_mut().for_each(|lane| lane.note(balance));
             machine.tidy(&mut state);
             (state != *last).then_some(state)
         })
@@ -339,6 +345,7 @@ impl Model for Admission {
             Property::always(AGREES, |model: &Self, state| {
                 model.holds(state, |facts| facts.broken.is_some() == facts.due.contradicted)
             }),
+            Property::always(HONEST, |model: &Self, state: &State| model.holds(state, |_| !state.is_refused_falsely)),
             Property::always(WAITS, |model: &Self, state: &State| {
                 let acts = |lane| model.next_state(state, Action::Rounds { lane }).is_some();
                 (0..2).all(|lane| !state.lanes[lane].should_act(state.now) || acts(lane))
@@ -349,6 +356,9 @@ impl Model for Admission {
 
 /// The model's own fold and the ledger's see the same.
 pub(crate) const AGREES: Broken = "the ledger finds a contradiction where there is one";
+
+/// Credits that other lanes hold, and that come back from dead ones, count.
+pub(crate) const HONEST: Broken = "402 only if there were too few credits at some moment since the call";
 
 /// No order and no credit is forgotten. What a lane waits for is on its way: it is told in the end, or it fails and says so.
 pub(crate) const WAITS: Broken = "whoever waits, waits for something";

@@ -7,8 +7,9 @@
 //! this package: it is the only one that may know several services.
 //!
 //! Invariants, in every state, and so at every prefix of the log: WA-1, WA-2, WA-3, WA-4, IN-1, LG-2. Each is judged by
-//! plain sums of the model's own, and the ledger's projection must find a contradiction exactly where they do. Besides, no
-//! order and no idle credit is forgotten: a lane that has any, and waits for nothing, gets on with it in its next round.
+//! plain sums of the model's own, and the ledger's projection must find a contradiction exactly where they do. Besides,
+//! nobody is refused as too dear while the workspace has enough, in whatever purse; and no order and no idle credit is
+//! forgotten: a lane that has any, and waits for nothing, gets on with it in its next round.
 //!
 //! The rules that they rest on. Those that the broker keeps, or whoever carries out what the pure code decides, can be left
 //! out in [`rules`]; the test on the right shows what breaks then. The services themselves cannot be told to leave one out.
@@ -41,7 +42,7 @@ use stateright::{Checker as _, HasDiscoveries, Model as _};
 use log::{Broken, IN_1, LG_2, WA_2, WA_3, WA_4};
 use machine::{
     Action, Admission, FENCED, FENCES_ITSELF, GUARD_LOST, LANE_RETURNED, LATE_COPY, LEDGER_RETURNED, NO_REASON,
-    PAID_AHEAD, RECALLED, REFUNDED, SETTLED_LATE, STORED_BY_READING,
+    PAID_AHEAD, RECALLED, REFUNDED, SETTLED_LATE, STORED_BY_READING, TOO_DEAR,
 };
 use rules::{Budget, Rules, World};
 
@@ -128,7 +129,7 @@ fn lanes_that_compete_and_fail_break_nothing() {
 
 #[test]
 fn drawing_ahead_recalls_and_idle_returns_break_nothing() {
-    holds(AHEAD, &[PAID_AHEAD, LANE_RETURNED, RECALLED, LEDGER_RETURNED, FENCED, LATE_COPY]);
+    holds(AHEAD, &[PAID_AHEAD, TOO_DEAR, LANE_RETURNED, RECALLED, LEDGER_RETURNED, FENCED, LATE_COPY]);
 }
 
 #[test]
