@@ -36,6 +36,7 @@ fn routes() -> Vec<(Method, &'static str, Allows)> {
         (patch.clone(), "/accounts/{a}", Owner),
         (post.clone(), "/accounts/{a}/connect", Owner),
         (post.clone(), "/accounts/{a}/disconnect", Owner),
+        (post.clone(), "/accounts/{a}/purge", Owner),
         (get.clone(), "/chats", Owner),
         (put, "/chats/{c}", Owner),
         (get.clone(), "/chats/{c}", Owner),

@@ -92,3 +92,36 @@ async fn a_queued_message_can_be_cancelled_and_is_refunded_and_never_sent() {
     assert!(tenant.journal().await.sends_of(&two).is_empty());
     tenant.check_log().await;
 }
+
+#[tokio::test]
+async fn all_queued_messages_of_an_account_can_be_cancelled_at_once() {
+    let tenant = Tenant::new(patient().await, 100).await;
+    let (account, other) = (tenant.account(NEVER).await, tenant.account(NEVER).await);
+    let first = tenant.send(&account, &recipient("1234"), "goes out").await;
+    tenant.until(&first, &["sent", "delivered", "read"]).await;
+    // More than one record of the log holds.
+    let mut queued = Vec::new();
+    for n in 0..70 {
+        queued.push(tenant.send(&account, &recipient("1234"), &format!("is cancelled {n}")).await);
+    }
+    let elsewhere = [
+        tenant.send(&other, &recipient("1234"), "goes out, too").await,
+        tenant.send(&other, &recipient("1234"), "waits on").await,
+    ];
+    let purge = tenant.path(&format!("/accounts/{}/purge", account.id));
+    let answer = tenant.owner.post(&purge, json!({})).await;
+    assert_eq!(answer.status, 202, "{answer:?}");
+    for id in &queued {
+        tenant.until(id, &["cancelled"]).await;
+    }
+    assert_eq!(tenant.wallet_with_refunds(70).await.available, 100 - 3);
+    let stays = tenant.send(&account, &recipient("1234"), "comes later").await;
+    let again = tenant.owner.post(&purge, json!({})).await;
+    assert_eq!(again.status, 202, "{again:?}");
+    tenant.until(&stays, &["cancelled"]).await;
+    assert_eq!(text(&tenant.message(&elsewhere[1]).await, "state"), "queued", "another account's messages stay");
+    for id in &queued {
+        assert!(tenant.journal().await.sends_of(id).is_empty());
+    }
+    tenant.check_log().await;
+}

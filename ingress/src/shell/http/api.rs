@@ -14,6 +14,7 @@ mod credits;
 mod ledger;
 mod messages;
 mod problem;
+mod purge;
 mod statement;
 mod tokens;
 mod webhooks;
@@ -39,6 +40,7 @@ pub(super) fn router() -> Router<App> {
         .route("/accounts/{a}", get(accounts::show).patch(accounts::edit).delete(accounts::remove))
         .route("/accounts/{a}/connect", post(accounts::connect))
         .route("/accounts/{a}/disconnect", post(accounts::disconnect))
+        .route("/accounts/{a}/purge", post(purge::purge))
         .route("/chats", get(chats::list))
         .route("/chats/{c}", get(chats::show).put(chats::put).delete(chats::remove))
         .route("/messages", get(messages::list))

@@ -1,0 +1,57 @@
+//! Cancels everything that waits on an account.
+
+use angelia_shared::clock;
+use angelia_shared::event::{CancelRequested, Event};
+use angelia_shared::ids::AccountId;
+use angelia_shared::log::{Entry, Group};
+use angelia_shared::query::{AskMessages, MessageState};
+use angelia_shared::subject::{Partition, Subject};
+use axum::body::Body;
+use axum::extract::State;
+use http::{HeaderMap, StatusCode};
+use serde::Serialize;
+
+use super::allowed::{Allowed, Owner};
+use super::answer::{self, Answer};
+use super::ledger;
+use crate::shell::directory_writer::ChangeError;
+use crate::shell::http::App;
+
+/// Messages that one question to the ledger brings.
+const PAGE: u32 = 1_000;
+/// Cancels that are stored together: what one record of the log holds.
+const TOGETHER: usize = 64;
+
+#[derive(Serialize)]
+struct Purged {
+    account_id: AccountId,
+    /// Messages whose cancelling was asked for. The dispatcher answers each, and may have begun to send the first.
+    requested: u64,
+}
+
+/// `POST …/accounts/{a}/purge`: asks for the end of all that was queued when the call came. What is accepted later stays.
+pub(super) async fn purge(State(app): State<App>, allowed: Allowed<Owner>, headers: HeaderMap, body: Body) -> Answer {
+    answer::no_input(&app, &headers, body).await?;
+    let (workspace, account) = (allowed.id(), allowed.account(&app)?.id);
+    let subject = Subject::Cancel(Partition::of(account, app.log.partitions()));
+    let (mut before, mut requested) = (None, 0);
+    loop {
+        let state = Some(MessageState::Queued);
+        let ask = AskMessages { workspace, state, account: Some(account), before, limit: PAGE };
+        let (queued, _) = ledger::ask(&app, ask).await?;
+        // From the newest on: what comes in meanwhile is never met.
+        let Some(oldest) = queued.last() else { break };
+        before = Some(oldest.accepted);
+        for some in queued.chunks(TOGETHER) {
+            let entries = some.iter().map(|queued| {
+                let at = clock::now();
+                let request = CancelRequested { v: 1, message: queued.message, workspace, account, at };
+                Entry::new(subject, &Event::CancelRequested(request))
+            });
+            // One that was cut off may be made again: two requests cancel no more than one.
+            app.api_log.append(Group { entries: entries.collect() }).await.map_err(ChangeError::from)?;
+            requested += some.len() as u64;
+        }
+    }
+    Ok(answer::json(StatusCode::ACCEPTED, &Purged { account_id: account, requested }))
+}
