@@ -46,6 +46,23 @@ impl Accepted {
     }
 }
 
+/// Where a message is, by its id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Acceptance(pub Position);
+
+impl Row for Acceptance {
+    const TABLE: u8 = 3;
+    type Key = MessageId;
+
+    fn write(&self, out: &mut Encoder) {
+        out.position(self.0);
+    }
+
+    fn read(input: &mut Decoder<'_>) -> Option<Self> {
+        input.position().map(Self)
+    }
+}
+
 /// The acceptances of one record, by line. Keyed by the record's sequence.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Page(pub Vec<Accepted>);

@@ -6,9 +6,9 @@ use std::ops::ControlFlow;
 use angelia_shared::ids::{AccountId, MessageId, Position, WebhookId, WorkspaceId};
 use angelia_shared::query::{AccountQueue, CreditsView, MessageState, MessageView};
 
-use super::acceptance;
+use super::acceptance::{self, Acceptance};
 use super::index::InState;
-use super::message::{Acceptance, Message, rank};
+use super::message::{Message, rank};
 use super::places::{self, OfAccount, OfWebhook};
 use super::queue::{self, Queue};
 use super::statement;

@@ -184,23 +184,6 @@ impl Row for Message {
     }
 }
 
-/// Where a message is, by its id.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Acceptance(pub Position);
-
-impl Row for Acceptance {
-    const TABLE: u8 = 3;
-    type Key = MessageId;
-
-    fn write(&self, out: &mut Encoder) {
-        out.position(self.0);
-    }
-
-    fn read(input: &mut Decoder<'_>) -> Option<Self> {
-        input.position().map(Self)
-    }
-}
-
 const RANKS: [MessageState; 8] = [
     MessageState::Queued,
     MessageState::Sending,

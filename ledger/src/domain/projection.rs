@@ -21,11 +21,11 @@ use angelia_shared::log::Record;
 use angelia_shared::log::digest::sha256;
 use angelia_shared::subject::Subject;
 
-use super::acceptance;
+use super::acceptance::{self, Acceptance};
 use super::chain::log_digest;
 use super::contradiction::{Broken, Contradiction, Kept};
 use super::head::{Head, is_fact};
-use super::message::{Acceptance, Message, Report as Receipted};
+use super::message::{Message, Report as Receipted};
 use super::table::Tables;
 use super::wallet::Wallet;
 use shared_rows::SharedRows;

@@ -14,11 +14,11 @@ use super::live::Live;
 use super::store::StoreError;
 use crate::metrics as names;
 
-/// Records that are folded in one go, and their bytes: about what one pull brings.
+/// Records that are folded in one go, and their bytes: of small ones what two pulls bring, of full ones a quarter of one.
 const RECORDS_AT_ONCE: usize = 1_000;
 const BYTES_AT_ONCE: usize = 2 * 1024 * 1024;
-/// The projection has caught up when it has folded all that was there at the start, and fewer records than one pull
-/// brings have come since: under load there is always something new.
+/// The projection has caught up when it has folded all that was there at the start, and fewer records than two
+/// pulls bring have come since: under load there is always something new.
 const CAUGHT_UP_WITHIN: u64 = 1_000;
 
 /// The log cannot be folded on.

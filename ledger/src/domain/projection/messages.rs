@@ -7,12 +7,12 @@ use angelia_shared::ids::{MessageId, Position};
 use angelia_shared::query::StatementKind;
 use angelia_shared::units::UnixMillis;
 
-use super::super::acceptance::Accepted;
+use super::super::acceptance::{Acceptance, Accepted};
 use super::super::contradiction::Broken;
 use super::super::index::{self, Shadow};
 use super::super::keys;
 use super::super::lanes::Lane;
-use super::super::message::{Acceptance, Happened, Message, Outcome, Report};
+use super::super::message::{Happened, Message, Outcome, Report};
 use super::super::queue::Queue;
 use super::super::statement::Line;
 use super::super::table::Tables;

@@ -5,11 +5,11 @@ use angelia_shared::ids::{Position, WorkspaceId};
 use angelia_shared::query::StatementKind;
 use angelia_shared::units::{Credits, UnixMillis};
 
-use super::super::acceptance;
+use super::super::acceptance::{self, Acceptance};
 use super::super::contradiction::Broken;
 use super::super::index::{self, Shadow};
 use super::super::lanes::{self, Lane};
-use super::super::message::{Acceptance, Happened};
+use super::super::message::Happened;
 use super::super::statement::Line;
 use super::super::table::Tables;
 use super::super::wallet::{Movement, Wallet};
