@@ -14,6 +14,7 @@ mod records;
 pub(crate) mod run;
 mod takeover;
 mod tasks;
+mod turns;
 
 use std::sync::Arc;
 

@@ -15,5 +15,6 @@ pub mod subject;
 pub mod telemetry;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+pub mod turns;
 pub mod units;
 pub mod vault;

@@ -15,7 +15,7 @@ use angelia_shared::event::Event;
 use angelia_shared::ids::{AccountId, MessageId, WorkspaceId};
 use angelia_shared::units::UnixMillis;
 
-use super::account::{Account, CallResult, Decision, Settings, Takeover, Waiting};
+use super::account::{Account, CallResult, Decision, Settings, Takeover, Turn, Waiting};
 use super::plan::Plan;
 
 /// The accounts of a partition, as the owner of one claim sees them.
@@ -143,6 +143,13 @@ impl Partition {
         }
     }
 
+    /// The recipient of an account's next message has this mark.
+    pub fn addressed(&mut self, id: AccountId, message: MessageId, recipient: u32) {
+        if let Some(account) = self.accounts.get_mut(&id) {
+            account.addressed(message, recipient);
+        }
+    }
+
     /// The content of an account's next message cannot be had yet.
     pub fn not_prepared(&mut self, id: AccountId, message: MessageId, now: UnixMillis, wait_ms: u64) {
         if let Some(account) = self.accounts.get_mut(&id) {
@@ -202,6 +209,17 @@ impl Partition {
     /// An account.
     pub fn account(&self, id: AccountId) -> Option<&Account> {
         self.accounts.get(&id)
+    }
+
+    /// What an account does next, and what it is asked about its messages; none before everything below the claim was
+    /// read: an earlier owner may have ended a message.
+    pub fn turn(&self, id: AccountId, now: UnixMillis) -> Option<Turn<'_>> {
+        self.accounts.get(&id).filter(|_| self.caught_up).map(|account| account.turn(now))
+    }
+
+    /// Whether everything below the claim has been read.
+    pub fn is_caught_up(&self) -> bool {
+        self.caught_up
     }
 
     /// All accounts.

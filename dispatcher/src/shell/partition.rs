@@ -26,6 +26,7 @@ use super::call::{self, Called, Done, Under};
 use super::kept::Kept;
 use super::prepare::{self, Order, Outgoing, Prepared, Tries};
 use super::takeover::Claimed;
+use super::turns::{self, Questions};
 use super::{Context, records};
 use crate::domain::account::{CallResult, Decision, Preparation, Write};
 use crate::domain::partition::Partition;
@@ -65,6 +66,7 @@ pub(super) struct Owned {
     reading: JoinHandle<()>,
     reports: mpsc::Receiver<Done>,
     report: mpsc::Sender<Done>,
+    questions: Questions,
     kept: Kept,
     /// What was asked for or is at hand, for each account with messages.
     next: HashMap<AccountId, Next>,
@@ -96,6 +98,7 @@ impl Owned {
             reading,
             reports,
             report,
+            questions: Questions::default(),
             kept: Kept::default(),
             next: HashMap::new(),
             running: 0,
@@ -125,6 +128,7 @@ impl Owned {
                         Read::Record => {}
                         Read::OwnClaim => {
                             self.rules.caught_up(self.context.clock.now());
+                            self.questions = Questions::listen(&self.context, self.part, &self.over);
                             if let Some(tell) = caught_up.take() {
                                 tell();
                             }
@@ -137,6 +141,7 @@ impl Owned {
                     }
                     None => break Ended::ReaderStopped,
                 },
+                question = self.questions.next() => turns::answer(&self.context, &self.rules, question),
                 () = context.changes.some(self.part) => self.look_up_accounts(),
                 _ = forget.tick() => {
                     let before = UnixMillis(self.context.clock.now().0.saturating_sub(FORGET_UNKNOWN_MS as i64));
@@ -235,6 +240,9 @@ impl Owned {
             Prepared::Ready(plan, outgoing) => {
                 next.outgoing = outgoing;
                 next.tries = Tries::default();
+                if let Some(outgoing) = &next.outgoing {
+                    self.rules.addressed(account, message, outgoing.mark);
+                }
                 self.rules.prepared(account, message, plan);
             }
             Prepared::Again(wait_ms, tries) => {

@@ -8,10 +8,11 @@ use std::cmp::Ordering;
 use angelia_shared::event::{Event, PartitionClaimed, lines};
 use angelia_shared::log::{AppendError, Entry, From, Group, Guard, HeadError, Reader, ReaderOptions};
 use angelia_shared::subject::{Partition as Part, Subject};
+use angelia_shared::units::UnixMillis;
 use tracing::debug;
 
 use super::{Context, records};
-use crate::domain::account::Takeover;
+use crate::domain::account::{self, Takeover};
 use crate::domain::partition::Partition;
 use crate::transport::cloud::CAPABILITIES;
 
@@ -78,13 +79,17 @@ async fn recover(context: &Context, part: Part, partition: &mut Partition, relea
         released,
         now: context.clock.now(),
         call_timeout_ms: u64::try_from(CAPABILITIES.call_timeout.as_millis()).unwrap_or(u64::MAX),
+        shift_ms: 0,
     };
+    let ahead_ms = ahead_of_stream(context, partition.claim(), takeover.now).await?;
     loop {
         let record = reader.next().await?;
         match record.subject {
             Ok(Subject::Attempt(_, workspace, account)) => {
                 let Some(Ok(event)) = lines(&record.payload).next().map(Event::from_line) else { continue };
                 let settings = records::settings_of(context, account, takeover.now);
+                let event_at = account::time_of(&event).unwrap_or(record.at);
+                let takeover = Takeover { shift_ms: account::shift_ms(event_at, record.at, ahead_ms), ..takeover };
                 partition.recover(workspace, account, settings, &event, takeover);
             }
             Ok(Subject::PartitionClaim(_)) => match record.seq.cmp(&partition.claim()) {
@@ -96,4 +101,11 @@ async fn recover(context: &Context, part: Part, partition: &mut Partition, relea
             Ok(_) | Err(_) => {}
         }
     }
+}
+
+/// How far this machine's clock is ahead of the stream's, in milliseconds, by a claim that was stored just before `now`.
+/// What it took to store it counts as being ahead, which only makes waits longer.
+async fn ahead_of_stream(context: &Context, claim: u64, now: UnixMillis) -> Result<i64, HeadError> {
+    let stored = context.log.record_at(claim).await?;
+    Ok(stored.map_or(0, |record| now.0.saturating_sub(record.at.0)))
 }

@@ -3,11 +3,13 @@
 mod bench;
 mod cancel;
 mod expiry;
+mod limits;
 mod order;
 mod parts;
 mod put_off;
 mod stale;
 mod takeover;
+mod turn;
 mod unknown;
 
 use super::Waiting;

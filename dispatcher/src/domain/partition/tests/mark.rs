@@ -7,6 +7,7 @@ use angelia_shared::units::{Credits, UnixMillis};
 use super::super::Partition;
 use super::book::carry_of;
 use crate::domain::account::{CallResult, Decision, Hold, Settings, Takeover, Waiting, Write};
+use crate::domain::limits::Limits;
 use crate::domain::plan::{self, File};
 
 const WORKSPACE: WorkspaceId = WorkspaceId(1);
@@ -15,7 +16,7 @@ const B: AccountId = AccountId(2);
 const NOW: UnixMillis = UnixMillis(1_700_000_000_000);
 
 fn settings() -> Settings {
-    Settings { gap_ms: (1_500, 2_500), hold: None, idempotent: false }
+    Settings { gap_ms: (1_500, 2_500), limits: Limits::default(), hold: None, idempotent: false }
 }
 
 /// A partition that has caught up and read nothing.
@@ -197,7 +198,7 @@ fn a_new_owner_reads_from_the_newest_mark_of_any_account() {
     carry_of(&mut of_b).mark = 30;
     let mut later = Partition::new(200);
     assert_eq!(later.read_from(), 1);
-    let takeover = Takeover { released: false, now: NOW, call_timeout_ms: 10_000 };
+    let takeover = Takeover { released: false, now: NOW, call_timeout_ms: 10_000, shift_ms: 0 };
     for (account, event) in [(A, of_a), (B, of_b)] {
         later.recover(WORKSPACE, account, settings(), &event, takeover);
     }
