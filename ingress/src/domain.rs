@@ -15,6 +15,7 @@ pub mod idempotency_key;
 pub mod input;
 pub mod jid;
 pub mod key_map;
+pub mod pace_edit;
 pub mod page;
 pub mod phone;
 pub mod purse;

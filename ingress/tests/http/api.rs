@@ -121,7 +121,8 @@ async fn an_account_goes_from_added_to_connected_to_removed_without_showing_its_
     let added = tenant.get(&path).await.expect(200);
     let expected = json!({"id": id, "phone": "+15105566777", "transport": "cloud", "state": "disconnected",
         "state_reason": "not connected yet", "paused_until": null, "connected_at": null, "created_at": added["created_at"],
-        "pace": {"gap_ms": [1500, 2500]}, "phone_number_id": "id-15105566777", "base_url": "http://127.0.0.1:9",
+        "pace": {"gap_ms": [1500, 2500], "hourly_cap": null, "daily_cap": null, "quiet_hours": null,
+        "recipient_gap_ms": null, "warm_up": null}, "phone_number_id": "id-15105566777", "base_url": "http://127.0.0.1:9",
         "version": "v26.0", "callback_url": format!("{}/callbacks/cloud/{id}", ingress.url), "queued": 0,
         "next_send_at": null});
     assert_eq!(added, expected);

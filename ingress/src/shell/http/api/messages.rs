@@ -1,14 +1,11 @@
 //! Messages: listed, looked at, cancelled.
 
-use std::collections::HashMap;
-use std::sync::Arc;
-
 use angelia_shared::clock;
 use angelia_shared::event::message::To;
-use angelia_shared::event::{AccountChanged, CancelRequested, Content, Event};
+use angelia_shared::event::{CancelRequested, Content, Event};
 use angelia_shared::ids::{AccountId, MessageId, Position, WorkspaceId};
 use angelia_shared::log::{Entry, Group};
-use angelia_shared::query::{AccountQueue, AskAccounts, AskMessage, AskMessages, MessageState, MessageView};
+use angelia_shared::query::{AskMessage, AskMessages, MessageState, MessageView};
 use angelia_shared::subject::{Partition, Subject};
 use angelia_shared::units::{Credits, UnixMillis};
 use axum::body::Body;
@@ -22,8 +19,8 @@ use super::allowed::{Allowed, Everyone, Owner, missing};
 use super::answer::{self, Answer, List};
 use super::ledger;
 use super::problem::Problem;
+use super::turns::Turns;
 use crate::domain::page::{self, Page};
-use crate::domain::turn;
 use crate::shell::contents;
 use crate::shell::directory_writer::ChangeError;
 use crate::shell::http::{App, Parts};
@@ -51,8 +48,9 @@ struct View {
     timeline: Vec<EntryShown>,
     /// Its place in its account's queue, from 1, while it is queued.
     position: Option<u64>,
+    /// When it is likely to go, and what holds it; none once it has gone, and while no dispatcher answers.
     expected_at: Option<String>,
-    held_by: Option<&'static str>,
+    held_by: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -72,35 +70,16 @@ struct EntryShown {
     detail: Option<String>,
 }
 
-/// What is needed to say when queued messages leave.
-struct Turns {
-    accounts: HashMap<AccountId, Arc<AccountChanged>>,
-    queues: HashMap<AccountId, AccountQueue>,
-    now: UnixMillis,
-}
-
-impl Turns {
-    async fn of(app: &Parts, workspace: WorkspaceId) -> Self {
-        let queues = ledger::ask_if_there(app, AskAccounts { workspace }).await.unwrap_or_default();
-        let accounts = app.directory.read().accounts_of(workspace).into_iter().map(|a| Arc::clone(&a.state)).collect();
-        Self::new(accounts, queues)
-    }
-
-    fn new(accounts: Vec<Arc<AccountChanged>>, queues: Vec<AccountQueue>) -> Self {
-        Self {
-            accounts: accounts.into_iter().map(|account| (account.id, account)).collect(),
-            queues: queues.into_iter().map(|queue| (queue.account, queue)).collect(),
-            now: clock::now(),
-        }
-    }
+/// Asks when those of the messages go that wait.
+async fn turns(app: &Parts, messages: &[Opened]) -> Turns {
+    let waits = |message: &MessageView| matches!(message.state, MessageState::Queued | MessageState::Sending);
+    let waiting = messages.iter().map(|(message, _)| message).filter(|message| waits(message));
+    Turns::of_messages(app, waiting.map(|message| (message.account, message.accepted)).collect()).await
 }
 
 fn view(message: MessageView, content: Option<Content>, turns: &Turns) -> View {
-    let account = turns.accounts.get(&message.account);
+    let turn = turns.of(message.account, message.accepted);
     let ahead = message.ahead.filter(|_| message.state == MessageState::Queued);
-    let next = turns.queues.get(&message.account).and_then(|queue| queue.next_send_at);
-    let expected = ahead.zip(account).and_then(|(ahead, account)| turn::expected_at(ahead, account, next, turns.now));
-    let waits = matches!(message.state, MessageState::Queued | MessageState::Sending);
     let (to, to_kind) = match content.map(|content| content.to) {
         None => (None, None),
         Some(To::ChatId(id)) => (Some(id), Some("chat_id")),
@@ -142,8 +121,8 @@ fn view(message: MessageView, content: Option<Content>, turns: &Turns) -> View {
             })
             .collect(),
         position: ahead.map(|ahead| ahead.saturating_add(1)),
-        expected_at: expected.map(UnixMillis::to_rfc3339),
-        held_by: waits.then(|| turn::held_by(account.map(|account| &**account), turns.now)).flatten(),
+        expected_at: turn.and_then(|turn| turn.expected_at).map(UnixMillis::to_rfc3339),
+        held_by: turn.and_then(|turn| turn.held_by.clone()),
     }
 }
 
@@ -167,7 +146,7 @@ pub(super) async fn list(State(app): State<App>, allowed: Allowed<Everyone>, uri
         }
         (None, text) => search(&app, workspace, Filter { state, account, text }, &page).await?,
     };
-    let turns = Turns::of(&app, workspace).await;
+    let turns = turns(&app, &found).await;
     let items = found.into_iter().map(|(message, content)| view(message, content, &turns)).collect();
     answer::ok(&List { items, next_cursor: next.map(page::cursor) })
 }
@@ -241,7 +220,7 @@ async fn one(app: &Parts, workspace: WorkspaceId, text: &str) -> Result<MessageV
 
 async fn shown(app: &Parts, workspace: WorkspaceId, message: MessageView, status: StatusCode) -> Answer {
     let mut opened = with_content(app, workspace, vec![message]).await?;
-    let turns = Turns::of(app, workspace).await;
+    let turns = turns(app, &opened).await;
     let (message, content) = opened.pop().ok_or_else(|| missing("message"))?;
     Ok(answer::json(status, &view(message, content, &turns)))
 }
