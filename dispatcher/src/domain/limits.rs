@@ -127,9 +127,12 @@ pub struct Earliest {
     pub held_by: Option<HeldBy>,
 }
 
-/// Attempts of the past, as far as limits must know them.
+/// Attempts of the past, as far as limits must know them. Takes a word where there are none: most accounts have no limits.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Memory {
+pub struct Memory(Option<Box<Past>>);
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Past {
     hour: Window,
     day: Window,
     recipients: Recipients,
@@ -138,40 +141,58 @@ pub struct Memory {
 impl Memory {
     /// What an earlier owner's event tells; its times are `shift_ms` behind this owner's.
     pub fn recall(told: &Sendings, shift_ms: i64) -> Self {
-        Self {
+        let past = || Past {
             hour: Window::recall(&told.hour, shift_ms),
             day: Window::recall(&told.day, shift_ms),
             recipients: Recipients::recall(&told.recipients, shift_ms),
-        }
+        };
+        Self((!told.is_empty()).then(|| Box::new(past())))
     }
 
     /// What a new owner must know.
     pub fn told(&self) -> Sendings {
-        Sendings { hour: self.hour.told(), day: self.day.told(), recipients: self.recipients.told() }
+        self.0.as_ref().map_or_else(Sendings::default, |past| Sendings {
+            hour: past.hour.told(),
+            day: past.day.told(),
+            recipients: past.recipients.told(),
+        })
     }
 
     /// An attempt starts at `at`. What no limit asks for any more is forgotten.
     pub fn started(&mut self, limits: &Limits, recipient: Option<u32>, at: UnixMillis) {
-        match limits.hourly_cap {
-            Some(cap) => self.hour.count(at, cap, HOUR_MS),
-            None => self.hour = Window::default(),
+        let (hourly_cap, daily_cap, gap_ms) = (limits.hourly_cap, limits.daily_cap_at(at), limits.recipient_gap_ms);
+        if hourly_cap.is_none() && daily_cap.is_none() && gap_ms.is_none() {
+            self.0 = None;
+            return;
         }
-        match limits.daily_cap_at(at) {
-            Some(cap) => self.day.count(at, cap, DAY_MS),
-            None => self.day = Window::default(),
+        let past = self.0.get_or_insert_default();
+        match hourly_cap {
+            Some(cap) => past.hour.count(at, cap, HOUR_MS),
+            None => past.hour = Window::default(),
         }
-        match (limits.recipient_gap_ms, recipient) {
-            (Some(gap_ms), Some(mark)) => self.recipients.count(mark, at, gap_ms),
+        match daily_cap {
+            Some(cap) => past.day.count(at, cap, DAY_MS),
+            None => past.day = Window::default(),
+        }
+        match (gap_ms, recipient) {
+            (Some(gap_ms), Some(mark)) => past.recipients.count(mark, at, gap_ms),
             (Some(_), None) => {}
-            (None, _) => self.recipients = Recipients::default(),
+            (None, _) => past.recipients = Recipients::default(),
         }
     }
 
     /// The attempt that started last has ended at `at`, or had ended by then.
     pub fn ended(&mut self, at: UnixMillis) {
-        self.hour.ended(at);
-        self.day.ended(at);
-        self.recipients.ended(at);
+        if let Some(past) = &mut self.0 {
+            past.hour.ended(at);
+            past.day.ended(at);
+            past.recipients.ended(at);
+        }
+    }
+
+    /// How many attempts count for a daily cap at `at`.
+    fn of_the_day(&self, at: UnixMillis) -> u64 {
+        self.0.as_ref().map_or(0, |past| past.day.inside(at, DAY_MS))
     }
 }
 
@@ -186,12 +207,14 @@ pub fn earliest(limits: &Limits, memory: &Memory, recipient: Option<u32>, from: 
             earliest = Earliest { at, held_by: Some(held_by) };
         }
     };
-    if let Some(cap) = limits.hourly_cap {
-        later(memory.hour.free_from(from, cap, HOUR_MS), HeldBy::Cap);
-    }
-    later(daily_free_from(limits, memory, from), HeldBy::Cap);
-    if let Some((gap_ms, mark)) = limits.recipient_gap_ms.zip(recipient) {
-        later(memory.recipients.free_from(mark, from, gap_ms), HeldBy::RecipientGap);
+    if let Some(past) = &memory.0 {
+        if let Some(cap) = limits.hourly_cap {
+            later(past.hour.free_from(from, cap, HOUR_MS), HeldBy::Cap);
+        }
+        later(daily_free_from(limits, &past.day, from), HeldBy::Cap);
+        if let Some((gap_ms, mark)) = limits.recipient_gap_ms.zip(recipient) {
+            later(past.recipients.free_from(mark, from, gap_ms), HeldBy::RecipientGap);
+        }
     }
     // Last: all other limits only loosen with time.
     if let Some(quiet) = limits.quiet {
@@ -203,11 +226,11 @@ pub fn earliest(limits: &Limits, memory: &Memory, recipient: Option<u32>, from: 
     earliest
 }
 
-fn daily_free_from(limits: &Limits, memory: &Memory, from: UnixMillis) -> UnixMillis {
+fn daily_free_from(limits: &Limits, day: &Window, from: UnixMillis) -> UnixMillis {
     let mut from = from;
     // Each round is a later day of the warm-up, of which there are fewer than 65,536.
     while let Some(cap) = limits.daily_cap_at(from) {
-        let free = memory.day.free_from(from, cap, DAY_MS);
+        let free = day.free_from(from, cap, DAY_MS);
         match limits.cap_grows_at(from) {
             Some(grows) if grows < free => from = grows,
             Some(_) | None => return free,

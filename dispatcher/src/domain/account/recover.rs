@@ -43,7 +43,8 @@ impl Account {
     /// Returns the low-water mark that the event carries.
     pub fn recover(&mut self, event: &Event, takeover: Takeover) -> u64 {
         let Some((carry, at, gap_ms)) = facts(event) else { return 0 };
-        let at = UnixMillis(at.0.saturating_add(takeover.shift_ms));
+        // By this owner's clock, but never before what the event says: the pace holds by both, as whoever reads the log sees it.
+        let at = at.max(UnixMillis(at.0.saturating_add(takeover.shift_ms)));
         self.done_through = carry.done_through;
         self.ended_beyond = carry.ended_beyond.iter().copied().collect();
         let (unknown, resume) = carry.open.iter().cloned().partition(|open| open.stage == OpenStage::Unknown);

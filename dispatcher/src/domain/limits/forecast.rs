@@ -29,7 +29,7 @@ pub fn expected(
     let mut left = ahead;
     let mut begins = first;
     for day in 0..DAYS_MAX {
-        let used = if day == 0 { memory.day.inside(begins, DAY_MS) } else { 0 };
+        let used = if day == 0 { memory.of_the_day(begins) } else { 0 };
         // The first goes whatever was used: it was found by the very same rules.
         let cap = limits.daily_cap_at(begins).map_or(u64::MAX, |cap| u64::from(cap).saturating_sub(used).max(1));
         let ends = begins.plus_ms(DAY_MS);

@@ -20,22 +20,22 @@ const MINUTE_MS: i64 = 60_000;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Quiet {
     /// Minutes since midnight: the first quiet one.
-    from: i64,
+    from: u16,
     /// The first that is not.
-    to: i64,
+    to: u16,
     zone: Tz,
 }
 
 impl Quiet {
     /// Reads an owner's setting; `None` when its place is not in the database of this program.
     pub fn read(hours: &QuietHours) -> Option<Self> {
-        let (from, to) = (i64::from(hours.from.minutes()), i64::from(hours.to.minutes()));
-        Some(Self { from, to, zone: hours.time_zone.parse().ok()? })
+        let zone = hours.time_zone.parse().ok()?;
+        Some(Self { from: hours.from.minutes(), to: hours.to.minutes(), zone })
     }
 
     /// Whether `at` is quiet. A span that ends where it begins has no minute.
     pub fn is_quiet(self, at: UnixMillis) -> bool {
-        let since_from = (self.on_the_wall(at) - self.from * MINUTE_MS).rem_euclid(DAY_MS);
+        let since_from = (self.on_the_wall(at) - i64::from(self.from) * MINUTE_MS).rem_euclid(DAY_MS);
         since_from < self.length_ms()
     }
 
@@ -50,14 +50,14 @@ impl Quiet {
     }
 
     fn length_ms(self) -> i64 {
-        ((self.to - self.from) * MINUTE_MS).rem_euclid(DAY_MS)
+        ((i64::from(self.to) - i64::from(self.from)) * MINUTE_MS).rem_euclid(DAY_MS)
     }
 
     fn first(self, at: UnixMillis, quiet: bool) -> UnixMillis {
         let edge = if quiet { self.from } else { self.to };
         let mut at = at;
         while self.is_quiet(at) != quiet {
-            let edge_in_ms = (edge * MINUTE_MS - self.on_the_wall(at)).rem_euclid(DAY_MS);
+            let edge_in_ms = (i64::from(edge) * MINUTE_MS - self.on_the_wall(at)).rem_euclid(DAY_MS);
             let edge_at = UnixMillis(at.0.saturating_add(edge_in_ms));
             // A jump of the clocks before the edge: look again from there. There is at most one on a day.
             match self.jump_between(at, edge_at) {
@@ -185,7 +185,7 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_named_is_the_first_such_time(
-            zone in 0_usize..8, from in 0_i64..1_440, to in 0_i64..1_440,
+            zone in 0_usize..8, from in 0_u16..1_440, to in 0_u16..1_440,
             // 2015 to 2040: places keep changing their rules in it.
             at in 1_420_070_400_000_i64..2_208_988_800_000,
         ) {

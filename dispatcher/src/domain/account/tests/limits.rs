@@ -296,12 +296,14 @@ fn a_long_gap_is_not_waited_out_anew_after_a_crash() {
 fn a_new_owner_takes_the_earlier_ones_clock_into_account() {
     let mut bench = Bench::queue(2);
     let ended = bench.attempt(sent());
-    // The earlier owner's clock was 5 s ahead of the stream's, the new one's is 1 s ahead.
-    let stored_at = UnixMillis(ended.at.0 - 5_000);
-    let now = UnixMillis(stored_at.0 + 1_000);
-    let takeover = Takeover { now, shift_ms: shift_ms(ended.at, stored_at, 1_000), ..bench.release() };
-    let mut later = bench.taken_over(settings(), takeover, 2);
-    assert_eq!(later.start().at, now.plus_ms(ended.gap_ms));
+    // The earlier owner's clock was 5 s behind the stream's or ahead of it, the new one's is 1 s ahead.
+    for (stored_after_ms, whole_gap_from) in [(5_000, UnixMillis(ended.at.0 + 6_000)), (-5_000, ended.at)] {
+        let stored_at = UnixMillis(ended.at.0 + stored_after_ms);
+        let now = UnixMillis(stored_at.0 + 1_000);
+        let takeover = Takeover { now, shift_ms: shift_ms(ended.at, stored_at, 1_000), ..bench.release() };
+        let mut later = bench.taken_over(settings(), takeover, 2);
+        assert_eq!(later.start().at, whole_gap_from.plus_ms(ended.gap_ms));
+    }
 }
 
 #[test]
