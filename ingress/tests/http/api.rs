@@ -142,7 +142,11 @@ async fn an_account_goes_from_added_to_connected_to_removed_without_showing_its_
         json!({"state": "paused", "paused_until": "2030-01-01T00:00:00+02:00", "pace": {"gap_ms": [3000, 4000]}});
     let paused = tenant.patch(&path, paused).await.expect(200);
     assert_eq!((&paused["state"], &paused["paused_until"]), (&json!("paused"), &json!("2029-12-31T22:00:00.000Z")));
-    assert_eq!(paused["pace"], json!({"gap_ms": [3000, 4000]}));
+    assert_eq!(paused["pace"]["gap_ms"], json!([3000, 4000]));
+    let over = json!({"state": "paused", "paused_until": "2020-01-01T00:00:00Z"});
+    let over = tenant.patch(&path, over).await.expect(200);
+    let shown = (&over["state"], &over["state_reason"], &over["paused_until"]);
+    assert_eq!(shown, (&json!("connected"), &Value::Null, &Value::Null), "a pause that is over is none");
     tenant.call(hello()).await.message_id();
     let resumed = tenant.patch(&path, json!({"state": "connected", "access_token": "EAABother"})).await.expect(200);
     assert_eq!((&resumed["state"], &resumed["queued"]), (&json!("connected"), &json!(1)));
