@@ -122,3 +122,29 @@ fn text(days: &[Shown<'_>]) -> String {
     }
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_policy_in_the_documentation_can_be_used() {
+        let page = include_str!("../../../AUDIT.md");
+        let example = page.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("an example");
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("policy.toml");
+        std::fs::write(&file, example).expect("written");
+        let policy = policy(&file).expect("it says what a policy can");
+        assert_eq!(policy.pace.gap_ms, Some((1_500, 2_500)));
+        assert_eq!(policy.refunds.percent["expired"], 50);
+    }
+
+    #[test]
+    fn a_policy_that_is_missing_or_out_of_bounds_is_refused_by_name() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("policy.toml");
+        assert!(policy(&file).expect_err("it is not there").0.contains("policy.toml"));
+        std::fs::write(&file, "[refunds]\ndefault_percent = 101\n").expect("written");
+        assert!(policy(&file).expect_err("more than all").0.contains("refunds.default_percent"));
+    }
+}
