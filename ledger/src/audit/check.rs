@@ -8,6 +8,9 @@ use super::read::{Progress, ReadLogError, Reading};
 use super::verify::{Finding, Verified, Verifier, missing};
 use crate::shell::replay::{ReplayError, Until, rebuild};
 
+/// How often a ledger that is behind is asked, about a minute in all: one that has just started catches up meanwhile.
+const LIVE_TRIES: u32 = 30;
+
 /// What a check of a log came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verdict {
@@ -116,6 +119,17 @@ impl Compared {
     }
 }
 
+/// Asks the running ledger, and again while it is behind: it waits a while itself each time.
+async fn ask_live(log: &EventLog, at_least: u64) -> Result<(DigestView, u64), AskError> {
+    let mut tries = 1;
+    loop {
+        match query::ask(log.client(), AskDigest {}, at_least).await {
+            Err(AskError::Behind { .. }) if tries < LIVE_TRIES => tries += 1,
+            answered => return answered,
+        }
+    }
+}
+
 /// Compares the running ledger, once it has reached `at_least`, with a replay to where it is.
 ///
 /// # Errors
@@ -125,7 +139,7 @@ pub async fn compare_live(
     at_least: u64,
     tell: impl FnMut(Progress) + Send + 'static,
 ) -> Result<Compared, AuditError> {
-    let (live, seq) = query::ask(log.client(), AskDigest {}, at_least).await.map_err(AuditError::Ask)?;
+    let (live, seq) = ask_live(log, at_least).await.map_err(AuditError::Ask)?;
     let rebuilt = rebuild(log, Until { end: seq, ..Until::default() }, tell).await?;
     let replayed = rebuilt.digest()?;
     let contradictions = rebuilt.projection.head.counts.contradictions;
