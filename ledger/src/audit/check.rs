@@ -146,3 +146,24 @@ pub async fn compare_live(
     let replayed = DigestView { log: replayed.log_digest, state: replayed.state_digest, contradictions };
     Ok(Compared { seq, live, replayed })
 }
+
+#[cfg(test)]
+mod tests {
+    use angelia_shared::event::Digest;
+
+    use super::*;
+
+    #[test]
+    fn a_live_ledger_that_is_not_what_the_log_gives_breaks_lg_1() {
+        let view = DigestView { log: Digest([1; 32]), state: Digest([2; 32]), contradictions: 0 };
+        let found = |live| Compared { seq: 9, live, replayed: view }.finding().map(|found| (found.invariant, found.at));
+        assert_eq!(found(view), None);
+        for live in [
+            DigestView { log: Digest([3; 32]), ..view },
+            DigestView { state: Digest([3; 32]), ..view },
+            DigestView { contradictions: 1, ..view },
+        ] {
+            assert_eq!(found(live), Some(("LG-1", Position::new(9, 0))));
+        }
+    }
+}
