@@ -8,7 +8,6 @@ pub mod admission;
 pub mod callback;
 pub mod caller;
 pub mod chat;
-pub mod csv;
 pub mod field;
 pub mod hand_over;
 pub mod idempotency_key;

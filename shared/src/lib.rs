@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod config;
+pub mod csv;
 pub mod dice;
 pub mod directory;
 pub mod event;
@@ -11,6 +12,7 @@ pub mod members;
 pub mod metrics;
 pub mod query;
 pub mod rendezvous;
+pub mod shown;
 pub mod subject;
 pub mod telemetry;
 #[cfg(any(test, feature = "testing"))]

@@ -25,11 +25,19 @@ impl TestBroker {
     /// # Panics
     /// When it cannot be started: the test cannot go on.
     pub async fn start() -> Self {
+        Self::start_with("").await
+    }
+
+    /// Starts a server with an empty store and these further settings; whoever gives no name must be let in.
+    ///
+    /// # Panics
+    /// When it cannot be started: the test cannot go on.
+    pub async fn start_with(settings: &str) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
         let port = free_port();
         let config = format!(
             "listen: \"127.0.0.1:{port}\"\nserver_name: test\njetstream {{ store_dir: \"{}\", sync_interval: always, \
-             max_file_store: 20G }}\n",
+             max_file_store: 20G }}\n{settings}\n",
             folder.path().join("store").display()
         );
         std::fs::write(folder.path().join("nats.conf"), config).expect("the configuration can be written");

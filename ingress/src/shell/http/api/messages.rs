@@ -6,13 +6,13 @@ use angelia_shared::event::{CancelRequested, Content, Event};
 use angelia_shared::ids::{AccountId, MessageId, Position, WorkspaceId};
 use angelia_shared::log::{Entry, Group};
 use angelia_shared::query::{AskMessage, AskMessages, MessageState, MessageView};
+use angelia_shared::shown::MessageShown;
 use angelia_shared::subject::{Partition, Subject};
-use angelia_shared::units::{Credits, UnixMillis};
+use angelia_shared::units::UnixMillis;
 use axum::body::Body;
 use axum::extract::State;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use http::{HeaderMap, StatusCode, Uri};
-use serde::Serialize;
 use serde_json::Value;
 
 use super::allowed::{Allowed, Everyone, Owner, missing};
@@ -30,46 +30,6 @@ const ASKED_AT_ONCE: usize = 16;
 /// Messages that one search looks into before it answers with a cursor to go on from.
 const SEARCHED_MAX: usize = 1_000;
 
-#[derive(Serialize)]
-struct View {
-    id: String,
-    state: MessageState,
-    reason: Option<String>,
-    detail: Option<String>,
-    account_id: AccountId,
-    webhook_id: String,
-    /// The recipient as the caller named it; none when its content was erased.
-    to: Option<String>,
-    to_kind: Option<&'static str>,
-    credits: Credits,
-    refunded: Credits,
-    accepted_at: String,
-    parts: Vec<PartShown>,
-    timeline: Vec<EntryShown>,
-    /// Its place in its account's queue, from 1, while it is queued.
-    position: Option<u64>,
-    /// When it is likely to go, and what holds it; none once it has gone, and while no dispatcher answers.
-    expected_at: Option<String>,
-    held_by: Option<String>,
-}
-
-#[derive(Serialize)]
-struct PartShown {
-    part: u8,
-    state: MessageState,
-    credits: Credits,
-    provider_id: Option<String>,
-    reason: Option<String>,
-}
-
-#[derive(Serialize)]
-struct EntryShown {
-    at: String,
-    event: String,
-    id: Position,
-    detail: Option<String>,
-}
-
 /// Asks when those of the messages go that wait.
 async fn turns(app: &Parts, messages: &[Opened]) -> Turns {
     let waits = |message: &MessageView| matches!(message.state, MessageState::Queued | MessageState::Sending);
@@ -77,53 +37,11 @@ async fn turns(app: &Parts, messages: &[Opened]) -> Turns {
     Turns::of_messages(app, waiting.map(|message| (message.account, message.accepted)).collect()).await
 }
 
-fn view(message: MessageView, content: Option<Content>, turns: &Turns) -> View {
+fn view(message: MessageView, content: Option<Content>, turns: &Turns) -> MessageShown {
     let turn = turns.of(message.account, message.accepted);
-    let ahead = message.ahead.filter(|_| message.state == MessageState::Queued);
-    let (to, to_kind) = match content.map(|content| content.to) {
-        None => (None, None),
-        Some(To::ChatId(id)) => (Some(id), Some("chat_id")),
-        Some(To::Jid(jid)) => (Some(jid), Some("jid")),
-        Some(To::Phone(phone)) => (Some(phone), Some("phone")),
-        Some(To::ChatName(name)) => (Some(name), Some("chat_name")),
-    };
-    View {
-        id: message.message.public(),
-        state: message.state,
-        reason: message.reason,
-        detail: message.detail,
-        account_id: message.account,
-        webhook_id: message.webhook.to_string(),
-        to,
-        to_kind,
-        credits: message.credits,
-        refunded: message.refunded,
-        accepted_at: message.accepted_at.to_rfc3339(),
-        parts: message
-            .parts
-            .into_iter()
-            .map(|part| PartShown {
-                part: part.part,
-                state: part.state,
-                credits: part.credits,
-                provider_id: part.provider_id,
-                reason: part.reason,
-            })
-            .collect(),
-        timeline: message
-            .timeline
-            .into_iter()
-            .map(|entry| EntryShown {
-                at: entry.at.to_rfc3339(),
-                event: entry.event,
-                id: entry.position,
-                detail: entry.detail,
-            })
-            .collect(),
-        position: ahead.map(|ahead| ahead.saturating_add(1)),
-        expected_at: turn.and_then(|turn| turn.expected_at).map(UnixMillis::to_rfc3339),
-        held_by: turn.and_then(|turn| turn.held_by.clone()),
-    }
+    let expected_at = turn.and_then(|turn| turn.expected_at).map(UnixMillis::to_rfc3339);
+    let held_by = turn.and_then(|turn| turn.held_by.clone());
+    MessageShown { expected_at, held_by, ..MessageShown::of(message, content) }
 }
 
 /// `GET …/messages?state&account&q`, newest first. `q` is a message's id, or a part of a recipient.
