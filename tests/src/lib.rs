@@ -7,8 +7,10 @@
 //! Not here: the rules themselves. Nothing in this crate calls a service's code; it would prove the code with itself. The
 //! one exception is `tests/model`, which drives the services' rules through every history of a small installation.
 
+pub mod blows;
 pub mod checker;
 pub mod client;
+pub mod dice;
 pub mod files;
 pub mod fleet;
 pub mod installation;
