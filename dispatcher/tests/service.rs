@@ -1,7 +1,7 @@
 //! The whole dispatcher against a real broker and the real sandbox.
 //!
 //! Read in this order: `sending` (the plain way), `scripted` and `attachments` (what may go wrong with one message),
-//! `cancel`, `held` (an account that may not send), `limits`, `restart`, `rivals` (two owners), `late` (a wire that stands still), `broker`, `crowd`.
+//! `cancel`, `held` (an account that may not send), `limits`, `restart`, `rivals` (two owners), `late` (a wire that stands still), `lease`, `broker`, `crowd`.
 
 mod harness;
 
@@ -13,6 +13,7 @@ mod service {
     mod crowd;
     mod held;
     mod late;
+    mod lease;
     mod limits;
     mod restart;
     mod rivals;

@@ -1,6 +1,9 @@
-//! A real broker for tests: a `nats-server` of its own, on a free port, that can be killed and started again.
+//! A real broker for tests: a `nats-server` of its own, on a free port, that can be killed and started again; and a wire to it
+//! that can be cut ([`Proxy`]).
 //!
 //! Only with the feature `testing`, which no installed program enables.
+
+mod proxy;
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -11,6 +14,8 @@ use tempfile::TempDir;
 
 use crate::log::stream::DEFAULT_PARTITIONS;
 use crate::log::{Access, EventLog, connect};
+
+pub use proxy::Proxy;
 
 /// A running `nats-server` with JetStream and `sync_interval: always`. Dropping it kills the server and its data.
 pub struct TestBroker {

@@ -8,8 +8,10 @@
 //! exceptions: the ledger's audit, which knows nothing of the services' rules, and `tests/model`, which drives those rules
 //! through every history of a small installation.
 
+pub mod blows;
 pub mod checker;
 pub mod client;
+pub mod dice;
 pub mod files;
 pub mod fleet;
 pub mod installation;

@@ -15,7 +15,7 @@ use angelia_shared::event::Event;
 use angelia_shared::ids::{AccountId, MessageId, WorkspaceId};
 use angelia_shared::units::UnixMillis;
 
-use super::account::{Account, CallResult, Decision, Settings, Takeover, Turn, Waiting};
+use super::account::{Account, CallResult, Decision, Settings, Takeover, Turn, Waiting, Write};
 use super::plan::Plan;
 
 /// The accounts of a partition, as the owner of one claim sees them.
@@ -204,6 +204,12 @@ impl Partition {
             self.set_timer(id, *at);
         }
         decision
+    }
+
+    /// The end of an account's call, if it is to be written down now: all that is done while nothing new may begin.
+    pub fn finish(&mut self, id: AccountId, now: UnixMillis) -> Option<Box<Write>> {
+        let mark = self.mark();
+        self.accounts.get_mut(&id)?.finish(now, self.claim, mark)
     }
 
     /// An account.

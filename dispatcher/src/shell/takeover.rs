@@ -8,11 +8,11 @@ use std::cmp::Ordering;
 use angelia_shared::event::{Event, PartitionClaimed, lines};
 use angelia_shared::log::{AppendError, Entry, From, Group, Guard, HeadError, Reader, ReaderOptions};
 use angelia_shared::subject::{Partition as Part, Subject};
-use angelia_shared::units::UnixMillis;
 use tracing::debug;
 
 use super::{Context, records};
 use crate::domain::account::{self, Takeover};
+use crate::domain::ownership::{Claim, Source};
 use crate::domain::partition::Partition;
 use crate::transport::cloud::CAPABILITIES;
 
@@ -25,13 +25,16 @@ pub(super) struct Claimed {
 /// A partition could not be taken over.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ClaimError {
-    /// The newest claim could not be read.
-    #[error("cannot read the newest claim")]
+    /// The stored claim could not be read.
+    #[error("cannot read the stored claim")]
     Head(#[from] HeadError),
     /// The claim was not stored.
     #[error("cannot store the claim")]
     Append(#[source] AppendError),
-    /// Another process claimed it meanwhile.
+    /// Another process was faster.
+    #[error("it has a newer record than the one that the claim was to follow")]
+    Refused,
+    /// Another process has claimed it since.
     #[error("another process claimed it")]
     Taken,
     /// The log cannot be read.
@@ -39,24 +42,24 @@ pub(super) enum ClaimError {
     Read(#[from] angelia_shared::log::ReadError),
 }
 
-/// Claims `part` and recovers its accounts. Every account is recovered before the first record is read again.
-pub(super) async fn claim(context: &Context, part: Part) -> Result<Claimed, ClaimError> {
+/// Claims a partition and recovers its accounts. Every account is recovered before the first record is read again.
+pub(super) async fn claim(context: &Context, order: Claim) -> Result<Claimed, ClaimError> {
+    let part = order.part;
     let subject = Subject::PartitionClaim(part);
-    let head = context.log.head(subject).await?;
-    let released = match head.as_ref().and_then(|head| lines(&head.payload).next()).map(Event::from_line) {
-        Some(Ok(Event::PartitionReleased(_))) | None => true,
-        Some(_) => false,
-    };
     let claimed = PartitionClaimed { v: 1, part: Some(part), member: context.member, at: context.clock.now() };
-    let entry =
-        Entry::new(subject, &Event::PartitionClaimed(claimed)).guarded(Guard::Own(head.map_or(0, |head| head.seq)));
+    let entry = Entry::new(subject, &Event::PartitionClaimed(claimed)).guarded(Guard::Own(order.after));
     let stored = context.appender.append(Group::one(entry)).await.map_err(|failure| match failure {
-        AppendError::GuardLost(_) => ClaimError::Taken,
+        AppendError::GuardLost(_) => ClaimError::Refused,
         other => ClaimError::Append(other),
     })?;
     let claim = stored.positions[0].seq;
+    let head = context.log.head(subject).await?.filter(|head| head.seq == claim).ok_or(ClaimError::Taken)?;
+    // How far this machine's clock is ahead of the stream's. What it took to store the claim counts as being ahead, which only
+    // makes waits longer.
+    let ahead_ms = context.clock.now().0.saturating_sub(head.at.0);
+    let released = order.from == Source::Nobody;
     let mut partition = Partition::new(claim);
-    recover(context, part, &mut partition, released).await?;
+    recover(context, part, &mut partition, released, ahead_ms).await?;
     debug!(partition = part.0, claim, from = partition.read_from(), "claimed a partition");
     let filters = ["accepted", "cancel", "receipt", "settlement", "claim"].map(|kind| format!("ev.{kind}.{part}"));
     let options = ReaderOptions {
@@ -68,7 +71,13 @@ pub(super) async fn claim(context: &Context, part: Part) -> Result<Claimed, Clai
 }
 
 /// Reads the newest event of every account. Complete only when one's own claim has come: a lagging replica may serve it.
-async fn recover(context: &Context, part: Part, partition: &mut Partition, released: bool) -> Result<(), ClaimError> {
+async fn recover(
+    context: &Context,
+    part: Part,
+    partition: &mut Partition,
+    released: bool,
+    ahead_ms: i64,
+) -> Result<(), ClaimError> {
     let options = ReaderOptions {
         name: format!("dispatcher-{part}-snapshot"),
         filters: vec![format!("ev.attempt.{part}.>"), format!("ev.claim.{part}")],
@@ -81,7 +90,6 @@ async fn recover(context: &Context, part: Part, partition: &mut Partition, relea
         call_timeout_ms: u64::try_from(CAPABILITIES.call_timeout.as_millis()).unwrap_or(u64::MAX),
         shift_ms: 0,
     };
-    let ahead_ms = ahead_of_stream(context, partition.claim(), takeover.now).await?;
     loop {
         let record = reader.next().await?;
         match record.subject {
@@ -101,11 +109,4 @@ async fn recover(context: &Context, part: Part, partition: &mut Partition, relea
             Ok(_) | Err(_) => {}
         }
     }
-}
-
-/// How far this machine's clock is ahead of the stream's, in milliseconds, by a claim that was stored just before `now`.
-/// What it took to store it counts as being ahead, which only makes waits longer.
-async fn ahead_of_stream(context: &Context, claim: u64, now: UnixMillis) -> Result<i64, HeadError> {
-    let stored = context.log.record_at(claim).await?;
-    Ok(stored.map_or(0, |record| now.0.saturating_sub(record.at.0)))
 }

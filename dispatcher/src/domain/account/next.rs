@@ -122,6 +122,18 @@ impl Account {
         }
     }
 
+    /// The end of the call at the front, if it is to be written down: all that is done while nothing new may begin.
+    pub fn finish(&mut self, now: UnixMillis, claim: u64, mark: u64) -> Option<Box<Write>> {
+        if self.writing {
+            return None;
+        }
+        let event = self.end_attempt(now, claim, mark)?;
+        match self.write(event, None, None) {
+            Decision::Write(write) => Some(write),
+            Decision::Wait(_) | Decision::Prepare(_) => None,
+        }
+    }
+
     fn write(&mut self, event: Event, call: Option<(MessageId, u8)>, answers_cancel: Option<u64>) -> Decision {
         self.writing = true;
         Decision::Write(Box::new(Write { event, call, answers_cancel }))

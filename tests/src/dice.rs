@@ -4,11 +4,13 @@
 
 use std::time::Duration;
 
-pub(crate) struct Dice(u64);
+/// The dice of one player.
+#[derive(Clone, Debug)]
+pub struct Dice(u64);
 
 impl Dice {
     /// Dice of one player, apart from everybody else's.
-    pub(crate) fn of(seed: u64, player: &str) -> Self {
+    pub fn of(seed: u64, player: &str) -> Self {
         // FNV-1a.
         let name = player
             .bytes()
@@ -16,7 +18,8 @@ impl Dice {
         Self(seed ^ name)
     }
 
-    pub(crate) fn roll(&mut self) -> u64 {
+    /// Any number.
+    pub fn roll(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -25,37 +28,40 @@ impl Dice {
     }
 
     /// From 0 up to 1.
-    pub(crate) fn unit(&mut self) -> f64 {
+    pub fn unit(&mut self) -> f64 {
         (self.roll() >> 11) as f64 / (1_u64 << 53) as f64
     }
 
     /// Whether something of this probability happens.
-    pub(crate) fn happens(&mut self, probability: f64) -> bool {
+    pub fn happens(&mut self, probability: f64) -> bool {
         self.unit() < probability
     }
 
     /// One of `n`.
-    pub(crate) fn below(&mut self, n: usize) -> usize {
+    ///
+    /// # Panics
+    /// When there is none.
+    pub fn below(&mut self, n: usize) -> usize {
         usize::try_from(self.roll() % n as u64).expect("below a usize")
     }
 
     /// One of some.
-    pub(crate) fn one_of<'a, T>(&mut self, some: &'a [T]) -> &'a T {
+    pub fn one_of<'a, T>(&mut self, some: &'a [T]) -> &'a T {
         &some[self.below(some.len())]
     }
 
     /// A time between two, the short ones as likely as the long ones.
-    pub(crate) fn between(&mut self, least_ms: u64, most_ms: u64) -> Duration {
+    pub fn between(&mut self, least_ms: u64, most_ms: u64) -> Duration {
         Duration::from_millis(least_ms + self.roll() % (most_ms - least_ms + 1))
     }
 
     /// A time between two, each power of ten as likely as the next.
-    pub(crate) fn of_any_size(&mut self, least_ms: f64, most_ms: f64) -> Duration {
+    pub fn of_any_size(&mut self, least_ms: f64, most_ms: f64) -> Duration {
         Duration::from_secs_f64(least_ms * (most_ms / least_ms).powf(self.unit()) / 1_000.0)
     }
 
     /// The time until something that happens once in `mean` on average.
-    pub(crate) fn until_next(&mut self, mean: Duration) -> Duration {
+    pub fn until_next(&mut self, mean: Duration) -> Duration {
         mean.mul_f64(-(1.0 - self.unit()).ln())
     }
 }
