@@ -22,7 +22,7 @@ use crate::domain::{accept, csv};
 use crate::shell::http::{App, texts};
 
 /// Lines that one question to the ledger may bring.
-pub(super) const READ_AT_ONCE: u32 = 1_000;
+const READ_AT_ONCE: u32 = 1_000;
 const COLUMNS: [&str; 7] = ["seq", "at", "kind", "credits", "balance", "message_id", "reason"];
 
 #[derive(Serialize)]
