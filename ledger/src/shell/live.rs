@@ -69,7 +69,7 @@ impl Live {
     }
 
     fn new(store: Store, tells: bool) -> Result<Self, StoreError> {
-        let projection = Projection::resume(Overlay::new(Arc::new(store)))?;
+        let projection = Projection::resume(Overlay::open(Arc::new(store))?)?;
         let Head { seq, batch_end, .. } = projection.head;
         let position = watch::Sender::new(batch_end);
         if tells {

@@ -165,7 +165,7 @@ async fn spoil(town: &Town, folder: &str) {
     let path = town.config(folder, &[]).ledger_dir;
     let (first, last) = (town.log.record_at(1).await.unwrap(), town.log.last_sequence().await.unwrap());
     let identity = LogIdentity { first: first.map(|record| sha256(&record.payload)), last };
-    let mut overlay = Overlay::new(Arc::new(Store::open(&path, 8 << 20, identity).unwrap()));
+    let mut overlay = Overlay::open(Arc::new(Store::open(&path, 8 << 20, identity).unwrap())).unwrap();
     let wallet: Wallet = overlay.get(&OURS).unwrap().unwrap();
     overlay.put(&OURS, &Wallet { consumed: Credits(wallet.consumed.0 + 7), ..wallet });
     overlay.sync().unwrap();
