@@ -5,6 +5,8 @@
 //! A list may be shorter than its limit, since an answer is one message of the broker's: go on after its end until it is
 //! empty.
 
+mod reading;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -19,6 +21,8 @@ use crate::event::{Digest, Sealed, Totals};
 use crate::ids::{AccountId, MessageId, Position, WebhookId, WorkspaceId, WriterId};
 use crate::units::{Credits, UnixMillis};
 
+pub use reading::{READING_SUBJECT, Reading, reading};
+
 /// Name of the NATS micro service.
 pub const SERVICE: &str = "ledger";
 /// What every question's subject begins with.
@@ -29,27 +33,6 @@ pub const TIMEOUT: Duration = Duration::from_secs(5);
 /// When a question is asked again that has no answer yet: one ledger of several may be suspended, and the broker does not
 /// know. Later than a ledger that is well takes. Questions change nothing, so the first answer counts.
 const ASKED_AGAIN_AFTER: [Duration; 3] = [Duration::ZERO, Duration::from_millis(1_000), Duration::from_millis(2_500)];
-
-/// Where a ledger says how far it is that does not answer yet.
-pub const READING_SUBJECT: &str = "angelia.ledger_reading";
-/// How long that is waited for: it is there, or it is not.
-const READING_WITHIN: Duration = Duration::from_millis(250);
-
-/// How far a ledger is that reads the log before it answers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Reading {
-    /// The last record that it has folded.
-    pub at: u64,
-    /// The log's last record, as far as it knows.
-    pub of: u64,
-}
-
-/// Asks how far a ledger is, when none answers questions. `None` when there is none at all.
-pub async fn reading(client: &async_nats::Client) -> Option<Reading> {
-    let request = async_nats::Request::new().timeout(Some(READING_WITHIN));
-    let answer = client.send_request(READING_SUBJECT, request).await.ok()?;
-    serde_json::from_slice(&answer.payload).ok()
-}
 
 /// What can be asked. The last token of the subject is [`Ask::TOPIC`].
 pub trait Ask: Serialize + DeserializeOwned {

@@ -137,7 +137,12 @@ async fn run_told(
         status.send_replace(Status::default());
         let error = match ended {
             Ok(Next::End) => return Ok(()),
+            Ok(Next::TakeUpRebuilt) if rebuilds >= REBUILDS_MAX => {
+                let why = "rebuild after rebuild comes to another state";
+                return Err(RunLedgerError::Store(StoreError::damaged(why)));
+            }
             Ok(Next::TakeUpRebuilt) => {
+                rebuilds += 1;
                 let path = config.ledger_dir.clone();
                 let taken_up = tokio::task::spawn_blocking(move || rebuild::take_up(&path)).await;
                 taken_up.map_err(|_| RunLedgerError::TaskEnded("store"))?.map_err(RunLedgerError::Store)?;
@@ -207,7 +212,10 @@ async fn run_once(
         });
     }
     let checking = rebuild::watch(Arc::clone(&live), log.clone(), config.clone(), identity, stop.clone());
-    tasks.spawn(async move { (CHECK, Ok(checking.await)) });
+    tasks.spawn(async move {
+        checking.await;
+        (CHECK, Ok(()))
+    });
     let view = Arc::clone(&live);
     let first = tokio::select! {
         ended = tasks.join_next() => ended,
