@@ -340,7 +340,7 @@ mod tests {
                 let sum = |kind| upto.clone().filter(|line| line.kind == kind).map(|line| line.credits.0).sum::<u64>();
                 assert_eq!(then.granted.0, sum(StatementKind::Grant));
                 assert_eq!(then.consumed.0, sum(StatementKind::Charge));
-                assert_eq!(then.available, upto.clone().last().map_or(Credits(0), |line| line.balance));
+                assert_eq!(then.available, upto.clone().next_back().map_or(Credits(0), |line| line.balance));
             }
             assert_eq!(wallet_at(&tables, WorkspaceId(99), 9).unwrap(), CreditsThen::default());
         }
