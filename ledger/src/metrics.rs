@@ -10,6 +10,8 @@ pub const RECORDS_FOLDED: &str = "ledger_records_folded_total";
 pub const EVENTS_FOLDED: &str = "ledger_events_folded_total";
 /// Facts that cannot be true, by `invariant`. Anything but zero needs a person.
 pub const CONTRADICTIONS_FOUND: &str = "ledger_contradictions_found_total";
+/// Facts that cannot be true in all of the log. Unlike the counter it stands after a restart, too.
+pub const CONTRADICTIONS: &str = "ledger_contradictions";
 /// Lines of the log that this version does not understand.
 pub const EVENTS_UNKNOWN: &str = "ledger_events_unknown_total";
 /// Receipts about parts that were never attempted.
@@ -38,6 +40,8 @@ pub const CREDITS_RETURNED: &str = "ledger_credits_returned_total";
 pub const SETTLEMENTS_APPENDED: &str = "ledger_settlements_appended_total";
 /// Checkpoints appended by this process.
 pub const CHECKPOINTS_APPENDED: &str = "ledger_checkpoints_appended_total";
+/// Checkpoints read back, by `compared`: whether both digests were known at what they cover. A replay compares all.
+pub const CHECKPOINTS_FOLDED: &str = "ledger_checkpoints_folded_total";
 /// Appends that lost their guard: someone else moved first, and the ledger decides again.
 pub const GUARDS_LOST: &str = "ledger_guards_lost_total";
 /// 1 while this process holds the claim and acts.

@@ -3,6 +3,8 @@
 pub(crate) mod actor;
 pub(crate) mod consumer;
 pub(crate) mod live;
+pub(crate) mod reading;
+pub(crate) mod rebuild;
 pub(crate) mod replay;
 pub(crate) mod run;
 pub(crate) mod service;

@@ -29,6 +29,9 @@ pub use writer::{
     WriterOpened,
 };
 
+/// The newest version of every event's form that is understood here.
+pub const KNOWN_VERSION: u8 = 1;
+
 /// A fact in the log.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "each variant carries the documented struct of the same name")]
@@ -95,6 +98,40 @@ impl Event {
             Self::WriterFenced(_) => "WriterFenced",
             Self::WriterClosed(_) => "WriterClosed",
             Self::LedgerCheckpointed(_) => "LedgerCheckpointed",
+        }
+    }
+
+    /// The version of its form. What a newer one says may mean something else.
+    pub fn version(&self) -> u8 {
+        match self {
+            Self::MessageAccepted(fact) => fact.v,
+            Self::CancelRequested(fact) => fact.v,
+            Self::AttemptStarted(fact) => fact.v,
+            Self::AttemptEnded(fact) => fact.v,
+            Self::PartRefused(fact) => fact.v,
+            Self::MessageExpired(fact) => fact.v,
+            Self::MessageCancelled(fact) => fact.v,
+            Self::MessageSent(fact) => fact.v,
+            Self::MessageDelivered(fact) => fact.v,
+            Self::MessageRead(fact) => fact.v,
+            Self::MessageFailed(fact) => fact.v,
+            Self::OutcomeSettled(fact) => fact.v,
+            Self::CreditsGranted(fact) => fact.v,
+            Self::CreditsDrawn(fact) => fact.v,
+            Self::CreditsReturned(fact) => fact.v,
+            Self::CreditsRefunded(fact) => fact.v,
+            Self::KeyUsed(fact) => fact.v,
+            Self::WorkspaceChanged(fact) => fact.v,
+            Self::WebhookChanged(fact) => fact.v,
+            Self::AccountChanged(fact) => fact.v,
+            Self::TokenChanged(fact) => fact.v,
+            Self::PartitionClaimed(fact) => fact.v,
+            Self::PartitionReleased(fact) => fact.v,
+            Self::WriterOpened(fact) => fact.v,
+            Self::BatchSealed(fact) => fact.v,
+            Self::WriterFenced(fact) => fact.v,
+            Self::WriterClosed(fact) => fact.v,
+            Self::LedgerCheckpointed(fact) => fact.v,
         }
     }
 

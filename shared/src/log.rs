@@ -20,6 +20,7 @@ pub mod reader;
 pub mod settle;
 pub mod stream;
 mod transmit;
+mod when;
 pub mod writer;
 
 pub use appender::{Appender, AppenderOptions};

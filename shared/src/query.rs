@@ -5,8 +5,15 @@
 //! A list may be shorter than its limit, since an answer is one message of the broker's: go on after its end until it is
 //! empty.
 
+mod reading;
+
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use async_nats::RequestErrorKind;
+use bytes::Bytes;
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -14,12 +21,18 @@ use crate::event::{Digest, Sealed, Totals};
 use crate::ids::{AccountId, MessageId, Position, WebhookId, WorkspaceId, WriterId};
 use crate::units::{Credits, UnixMillis};
 
+pub use reading::{READING_SUBJECT, Reading, reading};
+
 /// Name of the NATS micro service.
 pub const SERVICE: &str = "ledger";
 /// What every question's subject begins with.
 pub const PREFIX: &str = "angelia.ledger";
 /// How long an asker waits. A ledger waits less (see [`Question::at_least`]) and says that it is behind.
 pub const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// When a question is asked again that has no answer yet: one ledger of several may be suspended, and the broker does not
+/// know. Later than a ledger that is well takes. Questions change nothing, so the first answer counts.
+const ASKED_AGAIN_AFTER: [Duration; 3] = [Duration::ZERO, Duration::from_millis(1_000), Duration::from_millis(2_500)];
 
 /// What can be asked. The last token of the subject is [`Ask::TOPIC`].
 pub trait Ask: Serialize + DeserializeOwned {
@@ -85,11 +98,26 @@ pub enum AskError {
 /// [`AskError`]; retry on all but `Refused`.
 pub async fn ask<A: Ask>(client: &async_nats::Client, ask: A, at_least: u64) -> Result<(A::Answer, u64), AskError> {
     let payload = serde_json::to_vec(&Question { at_least, ask }).expect("questions have only plain values");
-    let request = async_nats::Request::new().payload(payload.into()).timeout(Some(TIMEOUT));
-    let answer = client
-        .send_request(format!("{PREFIX}.{}", A::TOPIC), request)
-        .await
-        .map_err(|error| AskError::NoLedger(Box::new(error)))?;
+    let (subject, payload) = (format!("{PREFIX}.{}", A::TOPIC), Bytes::from(payload));
+    let mut tries: FuturesUnordered<_> = ASKED_AGAIN_AFTER
+        .iter()
+        .map(|after| {
+            let request = async_nats::Request::new().payload(payload.clone()).timeout(Some(TIMEOUT - *after));
+            let subject = subject.clone();
+            async move {
+                tokio::time::sleep(*after).await;
+                client.send_request(subject, request).await
+            }
+        })
+        .collect();
+    let answer = loop {
+        match tries.next().await.expect("the last try's end is returned") {
+            Ok(answer) => break answer,
+            // The others are still under way, unless there is nobody to hear them.
+            Err(error) if error.kind() == RequestErrorKind::TimedOut && !tries.is_empty() => {}
+            Err(error) => return Err(AskError::NoLedger(Box::new(error))),
+        }
+    };
     match serde_json::from_slice(&answer.payload).map_err(AskError::Unreadable)? {
         Reply::Answer { as_of_seq, answer } => Ok((answer, as_of_seq)),
         Reply::Behind { as_of_seq } => Err(AskError::Behind { as_of_seq }),
@@ -118,6 +146,15 @@ question!(
         /// Whose.
         workspace: WorkspaceId,
     } = "credits" => CreditsView);
+question!(
+    /// What was in a wallet, with the record at a sequence and everything before it? None when the ledger is not there yet:
+    /// ask with `at_least`.
+    AskCreditsThen {
+        /// Whose.
+        workspace: WorkspaceId,
+        /// The sequence.
+        as_of: u64,
+    } = "credits_then" => Option<CreditsThen>);
 question!(
     /// Which writers hold credits of a wallet that they drew and neither spent nor returned?
     ///
@@ -212,6 +249,34 @@ question!(
     /// What do log and state digest to, at the answer's position?
     AskDigest {} = "digest" => DigestView);
 
+question!(
+    /// What in the log cannot be true, and what in it is not understood?
+    AskFindings {} = "findings" => FindingsView);
+
+/// What in the log needs a person.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FindingsView {
+    /// How many facts cannot be true, so far.
+    pub contradictions: u64,
+    /// The first of them.
+    pub first: Vec<FindingView>,
+    /// Lines that this version does not understand, by the type and version that they name. The log keeps them.
+    pub unknown: BTreeMap<String, u64>,
+}
+
+/// A fact that cannot be true.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FindingView {
+    /// Where it is in the log.
+    pub position: Position,
+    /// Whose it is. Nothing is refunded, returned or settled there until a person has looked.
+    pub workspace: Option<WorkspaceId>,
+    /// The invariant that it breaks.
+    pub invariant: String,
+    /// In words.
+    pub what: String,
+}
+
 /// Digests of a projection: two that are at the same position must be equal (LG-1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DigestView {
@@ -236,6 +301,19 @@ pub struct CreditsView {
     pub available: Credits,
     /// The wallet's own totals (draws and returns are the writers' business).
     pub totals: Totals,
+}
+
+/// A wallet as it was at some point.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CreditsThen {
+    /// Everything granted until then.
+    pub granted: Credits,
+    /// The prices of all messages accepted until then.
+    pub consumed: Credits,
+    /// Everything refunded until then.
+    pub refunded: Credits,
+    /// granted − consumed + refunded.
+    pub available: Credits,
 }
 
 /// What a writer holds of a wallet.

@@ -60,6 +60,18 @@ impl Replicas {
     /// # Panics
     /// When something does not start.
     pub async fn start(count: usize, credits: u64) -> Self {
+        Self::start_all(count, false, credits).await
+    }
+
+    /// As [`start`](Self::start), with a second ledger, which acts: it began when the first one did already.
+    ///
+    /// # Panics
+    /// When something does not start.
+    pub async fn start_with_second_ledger(count: usize, credits: u64) -> Self {
+        Self::start_all(count, true, credits).await
+    }
+
+    async fn start_all(count: usize, has_second_ledger: bool, credits: u64) -> Self {
         let broker = TestBroker::start().await;
         let folder = tempfile::Builder::new().prefix("angelia-replicas-").tempdir().expect("a temporary folder").keep();
         std::fs::write(folder.join("master-key"), "5a".repeat(32)).expect("the folder can be written");
@@ -93,7 +105,40 @@ impl Replicas {
             replicas.is_ready(replica).await;
         }
         replicas.settle_in(credits).await;
+        if has_second_ledger {
+            let (name, arguments) = ("second-ledger".to_owned(), vec!["ledger".to_owned()]);
+            replicas.parts.push(Part { name, arguments, process: None });
+            replicas.claims_after(async |replicas| replicas.launch(replicas.second_ledger())).await;
+        }
         replicas
+    }
+
+    /// The second ledger's number.
+    pub fn second_ledger(&self) -> usize {
+        self.parts.len() - 1
+    }
+
+    /// Starts the second ledger again and waits until it acts.
+    ///
+    /// # Panics
+    /// When it does not.
+    pub async fn revive_second_ledger(&mut self) {
+        self.claims_after(async |replicas| replicas.launch(replicas.second_ledger())).await;
+    }
+
+    /// Waits until the ledger's claim was taken once more than before `change`.
+    async fn claims_after(&mut self, change: impl AsyncFnOnce(&mut Self)) {
+        let claims = async |replicas: &Self| {
+            let report = replicas.check_log().await;
+            report.events.get("PartitionClaimed").copied().unwrap_or_default()
+        };
+        let before = claims(self).await;
+        change(self).await;
+        eventually("a ledger takes the claim", LATER, async || {
+            let now = claims(self).await;
+            if now > before { Ok(()) } else { Err(format!("{now} claims")) }
+        })
+        .await;
     }
 
     /// Makes the workspace, at the first replica.

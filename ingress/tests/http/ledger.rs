@@ -8,9 +8,9 @@ use angelia_shared::event::{Event, MessageAccepted, Receipt, lines};
 use angelia_shared::ids::{MessageId, Position, WorkspaceId};
 use angelia_shared::log::{EventLog, Reader, ReaderOptions};
 use angelia_shared::query::{
-    AcceptedCall, AccountQueue, AskAccounts, AskActivations, AskCredits, AskKey, AskMessage, AskMessages,
-    AskProviderId, AskStatement, CreditsView, MessageState, MessageView, PREFIX, Question, Reply, StatementKind,
-    StatementLine, TimelineEntry, UsedKey,
+    AcceptedCall, AccountQueue, AskAccounts, AskActivations, AskCredits, AskCreditsThen, AskKey, AskMessage,
+    AskMessages, AskProviderId, AskStatement, CreditsThen, CreditsView, MessageState, MessageView, PREFIX, Question,
+    Reply, StatementKind, StatementLine, TimelineEntry, UsedKey,
 };
 use angelia_shared::units::Credits;
 use futures_util::StreamExt as _;
@@ -206,6 +206,17 @@ async fn answer(topic: &str, payload: &[u8], folded: &Mutex<Folded>) -> Vec<u8> 
                 (folded.sum(workspace, StatementKind::Grant), folded.sum(workspace, StatementKind::Charge));
             let available = Credits(granted.0 - consumed.0);
             reply(as_of_seq, CreditsView { granted, consumed, available, ..CreditsView::default() })
+        }
+        "credits_then" => {
+            let AskCreditsThen { workspace, as_of } = read(payload);
+            let lines = folded.statement.get(&workspace).into_iter().flatten();
+            let sum = |kind| {
+                let then = lines.clone().filter(|line| line.at_position.seq <= as_of && line.kind == kind);
+                Credits(then.map(|line| line.credits.0).sum())
+            };
+            let (granted, consumed) = (sum(StatementKind::Grant), sum(StatementKind::Charge));
+            let (refunded, available) = (Credits(0), Credits(granted.0 - consumed.0));
+            reply(as_of_seq, Some(CreditsThen { granted, consumed, refunded, available }))
         }
         "statement" => {
             let ask: AskStatement = read(payload);

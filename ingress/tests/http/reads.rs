@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use angelia_shared::query::READING_SUBJECT;
+use futures_util::StreamExt as _;
 use serde_json::{Value, json};
 
 use crate::ledger::TestLedger;
@@ -145,9 +147,24 @@ async fn credits_can_be_read_as_they_were() {
     assert_eq!(available(&granted.to_string()).await, 10);
     assert_eq!(available(&(charged - 1).to_string()).await, 10);
     assert_eq!(available(&charged.to_string()).await, 9);
-    assert_eq!(available("0").await, 0);
-    assert_eq!(available("2020-01-01T00:00:00Z").await, 0);
-    assert_eq!(available("2100-01-01T00:00:00Z").await, 9);
+    assert_eq!(available("1").await, 0);
+    let at = |seq| ingress.log.record_at(seq);
+    let (before, after) = (at(granted).await.unwrap().unwrap().at, at(charged).await.unwrap().unwrap().at);
+    assert_eq!(available(&after.to_rfc3339()).await, 9);
+    if before < after {
+        assert_eq!(available(&before.to_rfc3339()).await, 10);
+    }
+    for (as_of, why) in [
+        ("0", "before the beginning"),
+        ("2020-01-01T00:00:00Z", "before the beginning"),
+        ("2100-01-01T00:00:00Z", "in the future"),
+        ("1000000", "in the future"),
+    ] {
+        let answer = tenant.get(&format!("/credits?as_of={as_of}")).await;
+        let detail = answer.text();
+        answer.is_problem(400, "invalid-request");
+        assert!(detail.contains("`as_of` is ") && detail.contains(why), "{as_of}: {detail}");
+    }
     assert!(tenant.get("/credits").await.expect(200)["as_of_seq"].as_u64() >= Some(charged));
     tenant.get("/credits?as_of=now").await.is_problem(400, "invalid-request");
 }
@@ -229,9 +246,22 @@ async fn without_a_ledger_reads_of_money_and_messages_are_503_and_the_rest_goes_
     let account = tenant.account(A).await;
     let id = tenant.call(hello()).await.message_id();
     let activations = format!("/webhooks/{}/activations", tenant.webhook_id);
-    for route in ["/credits", "/credits?as_of=5", "/statement", "/messages", &format!("/messages/{id}"), &activations] {
+    for route in ["/credits", "/credits?as_of=1", "/statement", "/messages", &format!("/messages/{id}"), &activations] {
         tenant.get(route).await.is_problem(503, "unavailable");
     }
+    // One that is on its way says how far it is.
+    let client = ingress.log.client().clone();
+    let mut questions = client.subscribe(READING_SUBJECT).await.unwrap();
+    ingress.log.last_sequence().await.unwrap();
+    let telling = tokio::spawn(async move {
+        while let Some(question) = questions.next().await {
+            client.publish(question.reply.unwrap(), r#"{"at":5,"of":12}"#.into()).await.unwrap();
+        }
+    });
+    let answer = tenant.get("/credits").await;
+    answer.is_problem(503, "unavailable");
+    assert!(answer.text().contains("5 of 12 records"), "{}", answer.text());
+    telling.abort();
     let shown = tenant.get(&format!("/accounts/{account}")).await.expect(200);
     assert_eq!((&shown["state"], &shown["queued"]), (&json!("connected"), &Value::Null));
 }

@@ -134,7 +134,7 @@ async fn run(mut reader: Reader, end: u64, give: mpsc::Sender<Vec<Record>>) -> R
     Ok(())
 }
 
-fn missing(error: ReadError) -> ReadLogError {
+pub(crate) fn missing(error: ReadError) -> ReadLogError {
     let ReadError::Gap { missing_from, missing_to } = error;
     ReadLogError::Missing { from: missing_from, to: missing_to }
 }

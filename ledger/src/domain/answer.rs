@@ -4,9 +4,11 @@ use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 use angelia_shared::ids::{AccountId, MessageId, Position, WebhookId, WorkspaceId};
-use angelia_shared::query::{AccountQueue, CreditsView, MessageState, MessageView};
+use angelia_shared::query::{AccountQueue, CreditsView, FindingView, FindingsView, MessageState, MessageView};
 
 use super::acceptance::{self, Acceptance};
+use super::contradiction::Kept;
+use super::head::Head;
 use super::index::InState;
 use super::message::{Message, rank};
 use super::places::{self, OfAccount, OfWebhook};
@@ -24,6 +26,21 @@ const CALLS_MAX: usize = 100;
 /// When the store cannot be read.
 pub fn credits<T: Tables>(tables: &T, workspace: WorkspaceId) -> Result<CreditsView, T::Error> {
     Ok(tables.get::<Wallet>(&workspace)?.unwrap_or_default().view())
+}
+
+/// What in the log needs a person.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn findings<T: Tables>(tables: &T, head: &Head) -> Result<FindingsView, T::Error> {
+    let mut first = Vec::new();
+    tables.scan::<Kept>(&Span::all::<Kept>(), Direction::Up, |(position, _), kept| {
+        let Kept { workspace, invariant, what } = kept;
+        first.push(FindingView { position, workspace, invariant, what });
+        ControlFlow::Continue(())
+    })?;
+    let contradictions = head.counts.contradictions;
+    Ok(FindingsView { contradictions, first, unknown: head.counts.unknown.clone() })
 }
 
 /// What waits on the accounts of a workspace, by account.

@@ -29,6 +29,8 @@ pub enum Invariant {
     Dp2,
     /// No second attempt while an earlier one is open or unknown.
     Dp4,
+    /// A projection at a sequence equals a replay to that sequence.
+    Lg1,
     /// Seals and checkpoints continue their chains.
     Lg2,
 }
@@ -45,6 +47,7 @@ impl Invariant {
             Self::Wa4 => "WA-4",
             Self::Dp2 => "DP-2",
             Self::Dp4 => "DP-4",
+            Self::Lg1 => "LG-1",
             Self::Lg2 => "LG-2",
         }
     }
@@ -87,6 +90,10 @@ pub enum Broken {
     Unsealed,
     /// A checkpoint does not name the one before it.
     CheckpointBroken,
+    /// The records that a checkpoint covers are not those that its writer saw.
+    LogDiffers,
+    /// A checkpoint tells another state than the records that it covers make.
+    StateDiffers,
 }
 
 impl Broken {
@@ -101,7 +108,8 @@ impl Broken {
             Self::RefundOfNothing(_) | Self::RefundTooLarge(_) | Self::PartsCostMore(_) => Invariant::Wa3,
             Self::NotAccepted(_) | Self::AfterItsEnd(_) => Invariant::Dp2,
             Self::NoSuchPart(_) | Self::AttemptWhileOpen(_) | Self::EndWithoutAttempt(_) => Invariant::Dp4,
-            Self::SealBroken(_) | Self::Unsealed | Self::CheckpointBroken => Invariant::Lg2,
+            Self::StateDiffers => Invariant::Lg1,
+            Self::SealBroken(_) | Self::Unsealed | Self::CheckpointBroken | Self::LogDiffers => Invariant::Lg2,
         }
     }
 }
@@ -132,6 +140,10 @@ impl fmt::Display for Broken {
             Self::SealBroken(writer) => write!(f, "a seal does not continue the chain of writer {writer}"),
             Self::Unsealed => f.write_str("the record stands in no sealed batch"),
             Self::CheckpointBroken => f.write_str("the checkpoint does not continue the one before it"),
+            Self::LogDiffers => f.write_str("the records that the checkpoint covers are not those that its writer saw"),
+            Self::StateDiffers => {
+                f.write_str("the records that the checkpoint covers make another state than it tells")
+            }
         }
     }
 }

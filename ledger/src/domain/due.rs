@@ -7,11 +7,13 @@
 
 use std::ops::ControlFlow;
 
+use angelia_shared::event::{Digest, LedgerCheckpointed};
 use angelia_shared::ids::{AccountId, MemberId, MessageId, Position, WorkspaceId};
 use angelia_shared::units::UnixMillis;
 
 use super::acceptance;
-use super::head::{Claim, Head};
+use super::digest::state_digest;
+use super::head::{Claim, Head, Mark};
 use super::index::UnknownSince;
 use super::message::Message;
 use super::refund::{self, Debt, ITEMS_MAX, Refund};
@@ -91,6 +93,30 @@ pub fn overdue<T: Tables>(
     Ok(due)
 }
 
+/// What a checkpoint covers that is due by records or time: the newest mark, which every projection can compare both digests
+/// of; where there is none since the last checkpoint, everything up to here.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn checkpoint<T: Tables>(tables: &T, head: &Head) -> Result<LedgerCheckpointed, T::Error> {
+    match head.marks.last().filter(|mark| mark.seq > head.checkpoint.covers) {
+        Some(&Mark { seq, log, state }) => Ok(covering(head, seq, log, state)),
+        None => last_checkpoint(tables, head),
+    }
+}
+
+/// A checkpoint of everything up to here.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn last_checkpoint<T: Tables>(tables: &T, head: &Head) -> Result<LedgerCheckpointed, T::Error> {
+    Ok(covering(head, head.seq, head.log_digest, state_digest(tables, head)?))
+}
+
+fn covering(head: &Head, seq: u64, log_digest: Digest, state_digest: Digest) -> LedgerCheckpointed {
+    LedgerCheckpointed { v: 1, seq, log_digest, state_digest, previous: head.checkpoint.at }
+}
+
 /// Whether a checkpoint is due: many records since the last one, or some facts and enough time.
 pub fn is_checkpoint_due(head: &Head, records_max: u64, waited_enough: bool) -> bool {
     let news = head.last_fact > head.checkpoint.covers;
@@ -109,13 +135,14 @@ pub enum Standing {
 }
 
 /// Says whether `me` may act. A process claims once at its start, whoever held the claim before: a dead ledger does not
-/// release. One that lost the claim takes it again only when its holder gave it up, so that two never take turns.
-pub fn standing(claim: Option<Claim>, me: MemberId, has_claimed: bool) -> Standing {
+/// release. One that lost the claim takes it again only when its holder gave it up or is gone (`is_gone`: it renews no key),
+/// so that two never take turns. Nothing is safe because of this: guards keep two that act at once from paying twice.
+pub fn standing(claim: Option<Claim>, me: MemberId, has_claimed: bool, is_gone: impl Fn(MemberId) -> bool) -> Standing {
     match claim {
         None => Standing::Claim(0),
         Some(claim) if claim.released => Standing::Claim(claim.seq),
         Some(claim) if claim.member == me => Standing::Mine(claim.seq),
-        Some(claim) if !has_claimed => Standing::Claim(claim.seq),
+        Some(claim) if !has_claimed || is_gone(claim.member) => Standing::Claim(claim.seq),
         Some(_) => Standing::Stand,
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use angelia_shared::event::Digest;
 use angelia_shared::ids::MemberId;
+use smallvec::SmallVec;
 
 use super::table::{Decoder, Encoder, Row};
 
@@ -43,6 +44,24 @@ pub struct Checkpoint {
     pub at: u64,
     /// What it covers.
     pub covers: u64,
+}
+
+/// Records from one mark to the next. A mark reads every wallet, so it must be rare against the fold; a checkpoint by
+/// records (100,000 by default) then always finds a newer one. Tests have many in a short log.
+pub const MARK_EVERY: u64 = if cfg!(test) { 16 } else { 65_536 };
+/// Marks that are kept. A checkpoint names the newest; while it is stored and read back, one more may follow.
+const MARKS_MAX: usize = 2;
+
+/// Both digests at the end of a batch: what a later checkpoint that covers it is compared with. Where marks are depends on the
+/// log alone, so every projection has the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// The last record of the batch.
+    pub seq: u64,
+    /// Chain over every record up to it.
+    pub log: Digest,
+    /// Digest over the state then.
+    pub state: Digest,
 }
 
 /// What the projection has counted.
@@ -105,6 +124,24 @@ pub struct Head {
     pub claim: Option<Claim>,
     /// The newest checkpoint.
     pub checkpoint: Checkpoint,
+    /// The newest marks, oldest first.
+    pub marks: SmallVec<[Mark; MARKS_MAX]>,
+}
+
+impl Head {
+    /// Whether the batch that ends here is the first one in its stretch of [`MARK_EVERY`] records.
+    pub fn is_mark_due(&self) -> bool {
+        let marked = self.marks.last().map_or(0, |mark| mark.seq);
+        self.seq / MARK_EVERY > marked / MARK_EVERY
+    }
+
+    /// Marks this place, with the state's digest at it.
+    pub fn mark(&mut self, state: Digest) {
+        if self.marks.len() == MARKS_MAX {
+            self.marks.remove(0);
+        }
+        self.marks.push(Mark { seq: self.seq, log: self.log_digest, state });
+    }
 }
 
 impl Row for Head {
@@ -135,6 +172,11 @@ impl Row for Head {
         });
         out.number(self.checkpoint.at);
         out.number(self.checkpoint.covers);
+        for mark in &self.marks {
+            out.number(mark.seq);
+            out.digest(mark.log);
+            out.digest(mark.state);
+        }
     }
 
     fn read(input: &mut Decoder<'_>) -> Option<Self> {
@@ -148,7 +190,11 @@ impl Row for Head {
             Some(Claim { seq: input.number()?, member: MemberId(input.id()?), released: input.flag()? })
         })?;
         let checkpoint = Checkpoint { at: input.number()?, covers: input.number()? };
-        Some(Self { seq, batch_end, first, log_digest, last_fact, counts, claim, checkpoint })
+        let mut marks = SmallVec::new();
+        while !input.0.is_empty() {
+            marks.push(Mark { seq: input.number()?, log: input.digest()?, state: input.digest()? });
+        }
+        Some(Self { seq, batch_end, first, log_digest, last_fact, counts, claim, checkpoint, marks })
     }
 }
 
@@ -177,8 +223,15 @@ mod tests {
         head.counts.event("KeyUsed");
         head.counts.unknown("Later");
         head.claim = Some(Claim { seq: 3, member: MemberId(8), released: true });
-        let mut out = Encoder::default();
-        head.write(&mut out);
-        assert_eq!(Head::read(&mut Decoder(&out.0)), Some(head));
+        for marks in 0..4 {
+            let mut out = Encoder::default();
+            head.write(&mut out);
+            assert_eq!(Head::read(&mut Decoder(&out.0)).as_ref(), Some(&head), "{marks}");
+            head.seq += MARK_EVERY;
+            assert!(head.is_mark_due());
+            head.mark(Digest([marks; 32]));
+            assert!(!head.is_mark_due() && head.marks.len() <= MARKS_MAX);
+        }
+        assert_eq!(head.marks.last().map(|mark| mark.seq), Some(head.seq));
     }
 }

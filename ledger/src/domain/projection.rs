@@ -14,8 +14,9 @@ mod book_keeping;
 mod messages;
 mod money;
 mod shared_rows;
+mod spoken_of;
 
-use angelia_shared::event::{BadLine, Event, lines};
+use angelia_shared::event::{BadLine, Digest, Event, KNOWN_VERSION, lines};
 use angelia_shared::ids::{AccountId, MessageId, Position, WorkspaceId};
 use angelia_shared::log::Record;
 use angelia_shared::log::digest::sha256;
@@ -24,6 +25,7 @@ use angelia_shared::subject::Subject;
 use super::acceptance::{self, Acceptance};
 use super::chain::log_digest;
 use super::contradiction::{Broken, Contradiction, Kept};
+use super::digest::state_digest;
 use super::head::{Head, is_fact};
 use super::message::{Message, Report as Receipted};
 use super::table::Tables;
@@ -42,6 +44,15 @@ pub struct Projection<T> {
     pub head: Head,
 }
 
+/// Checkpoints that a batch brought.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Checkpoints {
+    /// Compared with both digests of this projection.
+    pub compared: u64,
+    /// Not compared: what they cover is no mark, and more came between it and them. A replay compares those, too.
+    pub passed: u64,
+}
+
 /// What a batch brought that someone should know.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
@@ -55,6 +66,8 @@ pub struct Report {
     pub unknown: Vec<(Position, String)>,
     /// Receipts about parts that were never attempted.
     pub stray_receipts: Vec<Position>,
+    /// Checkpoints.
+    pub checkpoints: Checkpoints,
 }
 
 impl<T: Tables> Projection<T> {
@@ -80,8 +93,11 @@ impl<T: Tables> Projection<T> {
             head: &mut self.head,
             shared: SharedRows::default(),
             report: Report::default(),
+            log_before: None,
         };
         let folded = fold.head.seq;
+        // Taken up from within a batch, what was before it is not known any more; its first record is folded then.
+        fold.log_before = (folded == fold.head.batch_end).then_some(fold.head.log_digest);
         for (at, record) in batch.iter().enumerate().filter(|(_, record)| record.seq > folded) {
             fold.record(record, &batch[..at])?;
             if fold.tables.is_full() {
@@ -93,6 +109,9 @@ impl<T: Tables> Projection<T> {
         // Also when its last record was the last that was written: then nothing but this was left to do.
         if self.head.batch_end < self.head.seq {
             self.head.batch_end = self.head.seq;
+            if self.head.is_mark_due() {
+                self.head.mark(state_digest(&self.tables, &self.head)?);
+            }
             self.tables.put(&(), &self.head);
         }
         Ok(report)
@@ -112,6 +131,8 @@ struct Fold<'a, T> {
     head: &'a mut Head,
     shared: SharedRows,
     report: Report,
+    /// The log's digest at the end of the batch before.
+    log_before: Option<Digest>,
 }
 
 impl<T: Tables> Fold<'_, T> {
@@ -128,6 +149,10 @@ impl<T: Tables> Fold<'_, T> {
             let at = Position::new(record.seq, u16::try_from(line).unwrap_or(u16::MAX));
             self.report.events += 1;
             match (&record.subject, Event::from_line(bytes)) {
+                // Its fields may mean something else: what was folded of it in the words of today could be wrong money.
+                (_, Ok(event)) if event.version() > KNOWN_VERSION => {
+                    self.unknown(at, &format!("{} v{}", event.name(), event.version()));
+                }
                 (Ok(subject), Ok(event)) => {
                     if self.event(at, *subject, &event, record, before)? {
                         self.head.counts.event(event.name());
@@ -193,7 +218,7 @@ impl<T: Tables> Fold<'_, T> {
             (Subject::Writer(writer), Event::BatchSealed(seal)) => self.seal(at, writer, seal, before)?,
             (Subject::Writer(writer), Event::WriterClosed(seal)) => self.writer_closed(at, writer, seal, before)?,
             (Subject::Writer(writer), Event::WriterFenced(_)) => self.writer_fenced(writer, before)?,
-            (Subject::Checkpoint, Event::LedgerCheckpointed(fact)) => self.checkpoint(at, fact)?,
+            (Subject::Checkpoint, Event::LedgerCheckpointed(fact)) => self.checkpoint(at, fact, before)?,
             // Counted and named as out of place, never skipped in silence.
             (_, _) => return Ok(false),
         }

@@ -1,15 +1,54 @@
 //! Every grant, charge and refund of a wallet, in the log's order, with the balance after it.
 //!
-//! Shape: one row a record and workspace, with its lines. A refund's event has one line for each of its items, numbered as
-//! the items are: places stay unique. Charges double as the list of a workspace's messages.
+//! Shape: one row a record and workspace: the sums before it, and its lines. A refund's event has one line for each of its
+//! items, numbered as the items are: places stay unique. Charges double as the list of a workspace's messages.
+//!
+//! Because each row begins with the sums of all before it, a wallet as it was at any sequence is one row away
+//! ([`wallet_at`]), however long its history.
 
 use std::ops::ControlFlow;
 
 use angelia_shared::ids::{MessageId, Position, WorkspaceId};
-use angelia_shared::query::{StatementKind, StatementLine};
+use angelia_shared::query::{CreditsThen, StatementKind, StatementLine};
 use angelia_shared::units::{Credits, UnixMillis};
 
 use super::table::{Decoder, Direction, Encoder, Row, Span, Tables};
+use super::wallet::Wallet;
+
+/// What moved in a wallet up to some line.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sums {
+    /// Everything granted.
+    pub granted: Credits,
+    /// The prices of all accepted messages.
+    pub consumed: Credits,
+    /// Everything refunded.
+    pub refunded: Credits,
+}
+
+impl Sums {
+    /// Those of a wallet as it is.
+    pub fn of(wallet: &Wallet) -> Self {
+        Self { granted: wallet.totals.granted, consumed: wallet.consumed, refunded: wallet.totals.refunded }
+    }
+
+    /// With one more line. A sum that does not fit is a contradiction, named where the wallet is folded.
+    #[must_use]
+    pub fn with(mut self, line: &Line) -> Self {
+        let sum = match line.kind {
+            StatementKind::Grant => &mut self.granted,
+            StatementKind::Charge => &mut self.consumed,
+            StatementKind::Refund => &mut self.refunded,
+        };
+        *sum = Credits(sum.0.saturating_add(line.credits.0));
+        self
+    }
+
+    /// granted − consumed + refunded. Zero when a contradiction made it less.
+    pub fn available(&self) -> Credits {
+        Credits(self.granted.0.saturating_add(self.refunded.0).saturating_sub(self.consumed.0))
+    }
+}
 
 /// One line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,8 +59,6 @@ pub struct Line {
     pub kind: StatementKind,
     /// How many.
     pub credits: Credits,
-    /// What was available after it.
-    pub balance: Credits,
     /// The message, for charges and refunds.
     pub message: Option<MessageId>,
     /// Why.
@@ -29,9 +66,9 @@ pub struct Line {
 }
 
 impl Line {
-    /// The line as callers see it.
-    pub fn view(self, at_position: Position) -> StatementLine {
-        let Self { at, kind, credits, balance, message, reason } = self;
+    /// The line as callers see it, with what was available after it.
+    pub fn view(self, at_position: Position, balance: Credits) -> StatementLine {
+        let Self { at, kind, credits, message, reason } = self;
         StatementLine { at_position, at, kind, credits, balance, message, reason }
     }
 }
@@ -45,7 +82,6 @@ impl Line {
         });
         out.time(self.at);
         out.credits(self.credits);
-        out.credits(self.balance);
         out.optional(self.message, |out, message| out.wide(message.0));
         out.optional(self.reason.as_deref(), Encoder::text);
     }
@@ -61,7 +97,6 @@ impl Line {
             kind,
             at: input.time()?,
             credits: input.credits()?,
-            balance: input.credits()?,
             message: input.optional(Decoder::wide)?.map(MessageId),
             reason: input.optional(Decoder::text)?.map(str::to_owned),
         })
@@ -70,25 +105,41 @@ impl Line {
 
 /// A workspace's lines from one record, each with its number in it, in order. Keyed by workspace and the record's sequence.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Passage(pub Vec<(u16, Line)>);
+pub struct Passage {
+    /// What had moved before them.
+    pub before: Sums,
+    /// The lines.
+    pub lines: Vec<(u16, Line)>,
+}
+
+impl Passage {
+    /// What had moved when all of it had.
+    pub fn after(&self) -> Sums {
+        self.lines.iter().fold(self.before, |sums, (_, line)| sums.with(line))
+    }
+}
 
 impl Row for Passage {
     const TABLE: u8 = 6;
     type Key = (WorkspaceId, u64);
 
     fn write(&self, out: &mut Encoder) {
-        for (number, line) in &self.0 {
+        for sum in [self.before.granted, self.before.consumed, self.before.refunded] {
+            out.credits(sum);
+        }
+        for (number, line) in &self.lines {
             out.number(u64::from(*number));
             line.write(out);
         }
     }
 
     fn read(input: &mut Decoder<'_>) -> Option<Self> {
+        let before = Sums { granted: input.credits()?, consumed: input.credits()?, refunded: input.credits()? };
         let mut lines = Vec::new();
         while !input.0.is_empty() {
             lines.push((input.small()?, Line::read(input)?));
         }
-        Some(Self(lines))
+        Some(Self { before, lines })
     }
 }
 
@@ -124,15 +175,17 @@ pub fn lines<T: Tables>(tables: &T, workspace: WorkspaceId, wanted: Wanted) -> R
     }
     let beyond = wanted.to.map(|to| to.plus_ms(CLOCKS_APART_MS as u64));
     let mut lines = Vec::new();
-    tables.scan::<Passage>(&span, Direction::Up, |(_, seq), Passage(passage)| {
-        for (number, line) in passage {
+    tables.scan::<Passage>(&span, Direction::Up, |(_, seq), passage| {
+        let mut sums = passage.before;
+        for (number, line) in passage.lines {
+            sums = sums.with(&line);
             if lines.len() >= wanted.limit || beyond.is_some_and(|beyond| line.at > beyond) {
                 return ControlFlow::Break(());
             }
             let position = Position::new(seq, number);
             let in_time = wanted.from.is_none_or(|from| line.at >= from) && wanted.to.is_none_or(|to| line.at < to);
             if in_time && wanted.after.is_none_or(|after| position > after) {
-                lines.push(line.view(position));
+                lines.push(line.view(position, sums.available()));
             }
         }
         ControlFlow::Continue(())
@@ -154,8 +207,8 @@ pub fn charges<T: Tables>(
     if let Some(before) = before {
         span = span.before::<Passage>(&(workspace, before.seq.saturating_add(1)));
     }
-    tables.scan::<Passage>(&span, Direction::Down, |(_, seq), Passage(passage)| {
-        for (number, line) in passage.iter().rev() {
+    tables.scan::<Passage>(&span, Direction::Down, |(_, seq), passage| {
+        for (number, line) in passage.lines.iter().rev() {
             let place = Position::new(seq, *number);
             if line.kind == StatementKind::Charge && before.is_none_or(|before| place < before) {
                 visit(place)?;
@@ -163,6 +216,21 @@ pub fn charges<T: Tables>(
         }
         ControlFlow::Continue(())
     })
+}
+
+/// The wallet of a workspace as it was with the record at `seq` and everything before it.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn wallet_at<T: Tables>(tables: &T, workspace: WorkspaceId, seq: u64) -> Result<CreditsThen, T::Error> {
+    let span = Span::under::<Passage>(&workspace).before::<Passage>(&(workspace, seq.saturating_add(1)));
+    let mut sums = Sums::default();
+    tables.scan::<Passage>(&span, Direction::Down, |_, passage| {
+        sums = passage.after();
+        ControlFlow::Break(())
+    })?;
+    let Sums { granted, consumed, refunded } = sums;
+    Ok(CreditsThen { granted, consumed, refunded, available: sums.available() })
 }
 
 /// A sequence before which no line is as late as `time`, found by halving.
@@ -177,8 +245,8 @@ fn skip_to<T: Tables>(tables: &T, workspace: WorkspaceId, time: UnixMillis) -> R
         let middle = low + (high - low) / 2;
         let span = all.clone().starting_at::<Passage>(&(workspace, middle));
         let mut late = true;
-        tables.scan::<Passage>(&span, Direction::Up, |_, Passage(passage)| {
-            late = passage.first().is_none_or(|(_, line)| line.at >= time);
+        tables.scan::<Passage>(&span, Direction::Up, |_, passage| {
+            late = passage.lines.first().is_none_or(|(_, line)| line.at >= time);
             ControlFlow::Break(())
         })?;
         if late {
@@ -211,11 +279,16 @@ mod tests {
         let lines = times.iter().enumerate().map(|(n, at)| {
             let kind = if n % 2 == 0 { StatementKind::Grant } else { StatementKind::Charge };
             let (message, reason) = (None, None);
-            Line { at: UnixMillis(*at), kind, credits: Credits(1), balance: Credits(n as u64), message, reason }
+            // Grants of two and charges of one: every balance but its neighbours' differs.
+            let credits = Credits(if n % 2 == 0 { 2 } else { 1 });
+            Line { at: UnixMillis(*at), kind, credits, message, reason }
         });
+        let mut before = Sums::default();
         for (number, lines) in lines.collect::<Vec<_>>().chunks(together).enumerate() {
             // Lines of others leave gaps in the record.
-            let passage = Passage(lines.iter().zip(0_u16..).map(|(line, n)| (n * 2, line.clone())).collect());
+            let lines = lines.iter().zip(0_u16..).map(|(line, n)| (n * 2, line.clone())).collect();
+            let passage = Passage { before, lines };
+            before = passage.after();
             for workspace in [OURS, WorkspaceId(4), WorkspaceId(6)] {
                 tables.put(&(workspace, number as u64 * 3 + 1), &passage);
             }
@@ -252,7 +325,24 @@ mod tests {
             let first = page(None, 2);
             let second = page(first.last().map(|line| line.at_position), 9);
             let balances: Vec<u64> = first.iter().chain(&second).map(|line| line.balance.0).collect();
-            assert_eq!(balances, [0, 1, 2, 3, 4]);
+            assert_eq!(balances, [2, 1, 3, 2, 4]);
+        }
+    }
+
+    #[test]
+    fn a_wallet_then_is_what_its_lines_up_to_then_add_up_to() {
+        for together in 1..=5 {
+            let tables = tables(&[1, 2, 3, 4, 5, 6, 7], together);
+            let all = lines(&tables, OURS, Wanted { limit: 99, ..Wanted::default() }).unwrap();
+            for seq in 0..30 {
+                let then = wallet_at(&tables, OURS, seq).unwrap();
+                let upto = all.iter().filter(|line| line.at_position.seq <= seq);
+                let sum = |kind| upto.clone().filter(|line| line.kind == kind).map(|line| line.credits.0).sum::<u64>();
+                assert_eq!(then.granted.0, sum(StatementKind::Grant));
+                assert_eq!(then.consumed.0, sum(StatementKind::Charge));
+                assert_eq!(then.available, upto.clone().next_back().map_or(Credits(0), |line| line.balance));
+            }
+            assert_eq!(wallet_at(&tables, WorkspaceId(99), 9).unwrap(), CreditsThen::default());
         }
     }
 

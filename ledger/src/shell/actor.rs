@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use angelia_shared::clock;
 use angelia_shared::directory::DirectoryView;
-use angelia_shared::event::{Event, PartitionClaimed, PartitionReleased};
+use angelia_shared::event::{Event, LedgerCheckpointed, PartitionClaimed, PartitionReleased};
 use angelia_shared::ids::MemberId;
 use angelia_shared::log::{
     AppendError, Appender, AppenderOptions, Entry, EventLog, Group, Guard, Stored, Writer, WriterOptions,
@@ -28,11 +28,12 @@ use futures_util::future::join_all;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
-use super::live::Live;
-use super::store::StoreError;
+use super::live::{Doubt, Live};
+use super::store::{Overlay, StoreError};
 use crate::config::Config;
 use crate::domain::dead_lanes::Watch;
-use crate::domain::due::Standing;
+use crate::domain::due::{self, Standing};
+use crate::domain::projection::Projection;
 use crate::metrics as names;
 use plan::{Plan, Turn};
 
@@ -97,7 +98,7 @@ impl Actor {
         };
         metrics::gauge!(names::ACTING).set(0.0);
         if acted.is_ok() && tokio::time::timeout(RELEASE_WITHIN, self.release(&appender)).await.is_err() {
-            debug!("stopped before the ledger's claim was given up");
+            debug!("stopped before the last checkpoint was written and the ledger's claim was given up");
         }
         closing.cancel();
         // The appender bounds its own end.
@@ -129,6 +130,14 @@ impl Actor {
         let mut watch = Watch::default();
         loop {
             position.mark_unchanged();
+            let doubt = self.live.doubt();
+            if doubt == Doubt::All {
+                // Until the folder is checked, another ledger may act.
+                self.release(appender).await;
+                watch = Watch::default();
+                tokio::time::sleep(IDLE).await;
+                continue;
+            }
             let patience = Duration::from_secs(self.config.ledger_checkpoint_s);
             let turn = Turn {
                 member: self.member,
@@ -139,6 +148,8 @@ impl Actor {
                 checkpoint_waited: checkpointed_at.elapsed() >= patience,
                 directory_known: self.directory.is_complete(),
                 alive: self.members.read().alive().collect(),
+                is_sound: doubt == Doubt::None,
+                sees_all: self.members.unbroken_for().is_some_and(|unbroken| unbroken >= self.members.ttl()),
             };
             let mut plan = self.live.ask(move |projection| turn.plan(projection)).await.map_err(ActError::Store)?;
             metrics::gauge!(names::ACTING).set(f64::from(u8::from(matches!(plan.standing, Standing::Mine(_)))));
@@ -199,13 +210,22 @@ impl Actor {
         metrics::counter!(names::SETTLEMENTS_APPENDED).increment(settled);
         all.add(answers)?;
         if let Some(checkpoint) = plan.checkpoint {
-            let guard = Guard::Own(checkpoint.previous);
-            let entry = Entry::new(Subject::Checkpoint, &Event::LedgerCheckpointed(checkpoint)).guarded(guard);
-            let answer = appender.append(Group::one(entry)).await;
-            metrics::counter!(names::CHECKPOINTS_APPENDED).increment(u64::from(answer.is_ok()));
-            all.add(vec![answer])?;
+            all.add(vec![self.append_checkpoint(appender, checkpoint).await])?;
         }
         Ok(all)
+    }
+
+    /// Alone in its batch: a projection then compares it with the state before that batch.
+    async fn append_checkpoint(
+        &self,
+        appender: &Appender,
+        checkpoint: LedgerCheckpointed,
+    ) -> Result<Stored, AppendError> {
+        let guard = Guard::Own(checkpoint.previous);
+        let entry = Entry::new(Subject::Checkpoint, &Event::LedgerCheckpointed(checkpoint)).guarded(guard);
+        let answer = appender.append(Group::one(entry)).await;
+        metrics::counter!(names::CHECKPOINTS_APPENDED).increment(u64::from(answer.is_ok()));
+        answer
     }
 
     async fn claim(&self, appender: &Appender, head: u64) -> Result<Appended, ActError> {
@@ -220,12 +240,23 @@ impl Actor {
         Ok(claimed)
     }
 
-    /// Gives the claim up, so that another ledger acts at once.
+    /// Writes a checkpoint of what came since the last one, and gives the claim up, so that another ledger acts at once.
     async fn release(&self, appender: &Appender) {
-        let claim = self.live.ask(|projection| Ok(projection.head.claim)).await;
-        let Ok(Some(claim)) = claim else { return };
-        if claim.member != self.member || claim.released {
-            return;
+        let (member, is_sound) = (self.member, self.live.doubt() == Doubt::None);
+        let last = move |projection: &Projection<Overlay>| {
+            let head = &projection.head;
+            let Some(claim) = head.claim.filter(|claim| claim.member == member && !claim.released) else {
+                return Ok(None);
+            };
+            let has_news = is_sound && due::is_checkpoint_due(head, u64::MAX, true);
+            let checkpoint = has_news.then(|| due::last_checkpoint(&projection.tables, head)).transpose()?;
+            Ok(Some((claim, checkpoint)))
+        };
+        let Ok(Some((claim, checkpoint))) = self.live.ask(last).await else { return };
+        if let Some(checkpoint) = checkpoint
+            && let Err(error) = self.append_checkpoint(appender, checkpoint).await
+        {
+            debug!(%error, "the last checkpoint was not written");
         }
         let event =
             Event::PartitionReleased(PartitionReleased { v: 1, part: None, member: self.member, at: clock::now() });

@@ -15,7 +15,7 @@ use super::store::StoreError;
 use crate::metrics as names;
 
 /// Records that are folded in one go, and their bytes: of small ones what two pulls bring, of full ones a quarter of one.
-const RECORDS_AT_ONCE: usize = 1_000;
+pub(crate) const RECORDS_AT_ONCE: usize = 1_000;
 const BYTES_AT_ONCE: usize = 2 * 1024 * 1024;
 /// The projection has caught up when it has folded all that was there at the start, and fewer records than two
 /// pulls bring have come since: under load there is always something new.
@@ -60,7 +60,7 @@ pub(crate) async fn run(
     }
     let mut flush_at = None;
     loop {
-        let first = tokio::select! {
+        let batches = tokio::select! {
             biased;
             () = shutdown.cancelled() => break,
             () = wait_until(flush_at) => {
@@ -68,26 +68,35 @@ pub(crate) async fn run(
                 flush_at = None;
                 continue;
             }
-            batch = reader.next_batch() => batch.map_err(ConsumeError::Read)?,
+            batches = next_batches(&mut reader) => batches.map_err(ConsumeError::Read)?,
         };
-        let (mut records, mut bytes) = (first.records.len(), bytes_of(&first));
-        let mut batches = vec![first];
-        // What is here already is folded in the same go; nothing is waited for.
-        while records < RECORDS_AT_ONCE
-            && bytes < BYTES_AT_ONCE
-            && let Some(more) = reader.next_batch().now_or_never()
-        {
-            let more = more.map_err(ConsumeError::Read)?;
-            records += more.records.len();
-            bytes += bytes_of(&more);
-            batches.push(more);
-        }
         let behind = batches.last().and_then(|batch| batch.records.last()).map_or(0, |record| record.pending);
         live.fold(batches).await.map_err(ConsumeError::Store)?;
         flush_at.get_or_insert_with(|| Instant::now() + flush_every);
         tell(&progress, behind, live.position() >= end);
     }
     live.sync().await.map_err(ConsumeError::Store)
+}
+
+/// The next batch, and those after it that are here already: they are folded in one go. Cut off, it has lost nothing: only
+/// the first batch is waited for.
+///
+/// # Errors
+/// As the reader's.
+pub(crate) async fn next_batches(reader: &mut Reader) -> Result<Vec<BatchOfRecords>, ReadError> {
+    let first = reader.next_batch().await?;
+    let (mut records, mut bytes) = (first.records.len(), bytes_of(&first));
+    let mut batches = vec![first];
+    while records < RECORDS_AT_ONCE
+        && bytes < BYTES_AT_ONCE
+        && let Some(more) = reader.next_batch().now_or_never()
+    {
+        let more = more?;
+        records += more.records.len();
+        bytes += bytes_of(&more);
+        batches.push(more);
+    }
+    Ok(batches)
 }
 
 fn bytes_of(batch: &BatchOfRecords) -> usize {

@@ -1,10 +1,15 @@
 //! Rebuilds the projection from the log alone, in memory: what a live one must equal (LG-1).
+//!
+//! The checkpoints are read first, so that both digests can be compared at what each of them covers, wherever that is.
+
+mod checkpoints;
 
 use angelia_shared::event::Digest;
 use angelia_shared::log::EventLog;
 
+use self::checkpoints::Checkpoints;
 use crate::audit::point::Point;
-use crate::audit::read::{Progress, ReadLogError, Reading};
+use crate::audit::read::{Progress, ReadLogError, Reading, missing};
 use crate::domain::contradiction::Contradiction;
 use crate::domain::digest::state_digest;
 use crate::domain::projection::Projection;
@@ -19,8 +24,10 @@ pub struct Replayed {
     pub log_digest: Digest,
     /// Digest over wallets, lanes and counts.
     pub state_digest: Digest,
-    /// Facts that cannot be true.
+    /// Facts that cannot be true, in the log's order.
     pub contradictions: Vec<Contradiction>,
+    /// Checkpoints whose digests were compared with those of this replay.
+    pub checkpoints: u64,
 }
 
 /// The log cannot be replayed.
@@ -44,6 +51,8 @@ pub struct Rebuilt {
     pub projection: Projection<MemoryTables>,
     /// Facts that cannot be true.
     pub contradictions: Vec<Contradiction>,
+    /// The log's checkpoints, as far as they were compared.
+    checkpoints: Checkpoints,
     /// What it digested to on the way, where that was asked for.
     pub passed: Option<Replayed>,
 }
@@ -66,11 +75,16 @@ impl Rebuilt {
     /// [`ReplayError::Row`].
     pub fn digest(&self) -> Result<Replayed, ReplayError> {
         let Projection { tables, head } = &self.projection;
+        let mut contradictions = [self.contradictions.as_slice(), &self.checkpoints.differences].concat();
+        // Where the fold could compare, too, it has named the same.
+        contradictions.sort_by_key(|found| found.position);
+        contradictions.dedup();
         Ok(Replayed {
             seq: head.seq,
             log_digest: head.log_digest,
             state_digest: state_digest(tables, head)?,
-            contradictions: self.contradictions.clone(),
+            contradictions,
+            checkpoints: self.checkpoints.compared,
         })
     }
 }
@@ -96,8 +110,9 @@ pub async fn rebuild(
     until: Until,
     tell: impl FnMut(Progress) + Send + 'static,
 ) -> Result<Rebuilt, ReplayError> {
+    let checkpoints = Checkpoints::read(log, until.end).await.map_err(missing)?;
     let reading = Reading::until(log, "replay", until.end);
-    let folded = tokio::task::spawn_blocking(move || fold(reading, until, tell)).await;
+    let folded = tokio::task::spawn_blocking(move || fold(reading, checkpoints, until, tell)).await;
     let (rebuilt, reading) = folded.map_err(|_| ReplayError::CutOff)??;
     if let Some(reading) = reading {
         reading.finish().await?;
@@ -108,10 +123,12 @@ pub async fn rebuild(
 /// Folds until the end, or until the point; gives the reading back when its end was reached.
 fn fold(
     mut reading: Reading,
+    checkpoints: Checkpoints,
     until: Until,
     mut tell: impl FnMut(Progress),
 ) -> Result<(Rebuilt, Option<Reading>), ReplayError> {
-    let mut rebuilt = Rebuilt { projection: Projection::default(), contradictions: Vec::new(), passed: None };
+    let mut rebuilt =
+        Rebuilt { projection: Projection::default(), contradictions: Vec::new(), checkpoints, passed: None };
     let mut batch = Vec::new();
     while let Some(piece) = reading.blocking_next() {
         let last = piece.last().map_or(0, |record| record.seq);
@@ -125,6 +142,7 @@ fn fold(
                 return Ok((rebuilt, None));
             }
             rebuilt.contradictions.extend(rebuilt.projection.fold(&batch)?.contradictions);
+            rebuilt.checkpoints.compare(&rebuilt.projection)?;
             batch.clear();
             if until.passing == Some(seq) {
                 rebuilt.passed = Some(rebuilt.digest()?);

@@ -19,6 +19,7 @@ use super::consumer::{self, ConsumeError, Progress};
 use super::live::Live;
 use super::service::{self, ServeError};
 use super::store::{LogIdentity, Store, StoreError};
+use super::{reading, rebuild};
 use crate::config::Config;
 
 /// Rebuilds of one process. A store that does not survive its own rebuild is a broken disk, and a person's matter.
@@ -133,7 +134,21 @@ async fn run_told(
     loop {
         let ended = run_once(&config, &log, member, &shutdown, &status).await;
         status.send_replace(Status::default());
-        let Err(error) = ended else { return Ok(()) };
+        let error = match ended {
+            Ok(Next::End) => return Ok(()),
+            Ok(Next::TakeUpRebuilt) if rebuilds >= REBUILDS_MAX => {
+                let why = "rebuild after rebuild comes to another state";
+                return Err(RunLedgerError::Store(StoreError::damaged(why)));
+            }
+            Ok(Next::TakeUpRebuilt) => {
+                rebuilds += 1;
+                let path = config.ledger_dir.clone();
+                let taken_up = tokio::task::spawn_blocking(move || rebuild::take_up(&path)).await;
+                taken_up.map_err(|_| RunLedgerError::TaskEnded("store"))?.map_err(RunLedgerError::Store)?;
+                continue;
+            }
+            Err(error) => error,
+        };
         let store = error.store().filter(|_| !shutdown.is_cancelled());
         if store.is_some_and(StoreError::is_disk_full) {
             error!(
@@ -155,8 +170,19 @@ async fn run_told(
     }
 }
 
+/// The task that checks a projection in doubt.
+const CHECK: &str = "check of the folder";
+
 /// What a task ended with.
 type Ended = (&'static str, Result<(), RunLedgerError>);
+
+/// What follows when a ledger has ended well.
+enum Next {
+    /// It was told to end.
+    End,
+    /// Its folder was at fault, and a new one stands beside it.
+    TakeUpRebuilt,
+}
 
 async fn run_once(
     config: &Config,
@@ -164,13 +190,13 @@ async fn run_once(
     member: MemberId,
     shutdown: &CancellationToken,
     status: &watch::Sender<Status>,
-) -> Result<(), RunLedgerError> {
-    let Some(identity) = identity(log, shutdown).await else { return Ok(()) };
+) -> Result<Next, RunLedgerError> {
+    let Some(identity) = identity(log, shutdown).await else { return Ok(Next::End) };
     let live = Arc::new(open(config, identity).await?);
     let stop = shutdown.child_token();
     let _stop_on_error = stop.clone().drop_guard();
     let joined = members::join(log, Service::Ledger, member, &stop).await.map_err(RunLedgerError::Join)?;
-    let Some(Joined { own: _, view: members, renewing, watching }) = joined else { return Ok(()) };
+    let Some(Joined { own: _, view: members, renewing, watching }) = joined else { return Ok(Next::End) };
     let (progress, progressed) = watch::channel(Progress::default());
     let mut tasks: JoinSet<Ended> = JoinSet::new();
     let flush_every = Duration::from_millis(config.ledger_flush_ms);
@@ -184,8 +210,15 @@ async fn run_once(
             (name, Ok(()))
         });
     }
+    let checking = rebuild::watch(Arc::clone(&live), log.clone(), config.clone(), identity, stop.clone());
+    tasks.spawn(async move {
+        checking.await;
+        (CHECK, Ok(()))
+    });
+    let view = Arc::clone(&live);
     let first = tokio::select! {
         ended = tasks.join_next() => ended,
+        never = reading::tell(log, || view.position(), progressed.clone()) => match never {},
         // A consumer that ended tells nothing more; its end is seen by the other branch.
         Ok(()) = caught_up_once(progressed.clone()) => {
             // Only now: an answer from the middle of a replay would be true, but of another time.
@@ -206,10 +239,11 @@ async fn run_once(
     let first = first.map(|ended| ended.unwrap_or(("task", Err(RunLedgerError::TaskEnded("task")))));
     let rest = end_all(tasks).await;
     match first {
+        Some((CHECK, Ok(()))) if view.is_superseded() => Ok(Next::TakeUpRebuilt),
         Some((_, Err(error))) => Err(error),
         // While the others were told to end, one may have found out why the first one did.
         Some((name, Ok(()))) if !asked_to_end => Err(rest.unwrap_or(RunLedgerError::TaskEnded(name))),
-        Some((_, Ok(()))) | None => rest.map_or(Ok(()), Err),
+        Some((_, Ok(()))) | None => rest.map_or(Ok(Next::End), Err),
     }
 }
 
@@ -255,7 +289,11 @@ async fn end_all(mut tasks: JoinSet<Ended>) -> Option<RunLedgerError> {
 
 async fn open(config: &Config, identity: LogIdentity) -> Result<Live, RunLedgerError> {
     let (path, cache_bytes) = (config.ledger_dir.clone(), config.ledger_cache_mib * 1024 * 1024);
-    let opened = tokio::task::spawn_blocking(move || Live::resume(Store::open(&path, cache_bytes, identity)?)).await;
+    let opened = tokio::task::spawn_blocking(move || {
+        Store::finish_replacing(&path)?;
+        Live::resume(Store::open(&path, cache_bytes, identity)?)
+    })
+    .await;
     let live = opened.map_err(|_| RunLedgerError::TaskEnded("store"))?.map_err(RunLedgerError::Store)?;
     info!(stream.seq = live.position(), folder = %config.ledger_dir.display(), "opened the ledger");
     Ok(live)

@@ -15,8 +15,9 @@ use angelia_shared::clock;
 use angelia_shared::log::EventLog;
 use angelia_shared::members::MembersView;
 use angelia_shared::query::{
-    self, AskAccounts, AskActivations, AskActivationsBefore, AskCredits, AskDigest, AskKey, AskMessage, AskMessages,
-    AskPosition, AskProviderId, AskStatement, AskUnspent, PREFIX, Question, Reply, SERVICE,
+    self, AskAccounts, AskActivations, AskActivationsBefore, AskCredits, AskCreditsThen, AskDigest, AskFindings,
+    AskKey, AskMessage, AskMessages, AskPosition, AskProviderId, AskStatement, AskUnspent, PREFIX, Question, Reply,
+    SERVICE,
 };
 use angelia_shared::telemetry::chain;
 use async_nats::service::endpoint::Endpoint;
@@ -112,6 +113,7 @@ pub(crate) async fn run(
     let mut topics = JoinSet::new();
     listen::<AskPosition>(&mut topics, &service, &desk).await?;
     listen::<AskCredits>(&mut topics, &service, &desk).await?;
+    listen::<AskCreditsThen>(&mut topics, &service, &desk).await?;
     listen::<AskUnspent>(&mut topics, &service, &desk).await?;
     listen::<AskStatement>(&mut topics, &service, &desk).await?;
     listen::<AskMessage>(&mut topics, &service, &desk).await?;
@@ -122,6 +124,7 @@ pub(crate) async fn run(
     listen::<AskKey>(&mut topics, &service, &desk).await?;
     listen::<AskProviderId>(&mut topics, &service, &desk).await?;
     listen::<AskDigest>(&mut topics, &service, &desk).await?;
+    listen::<AskFindings>(&mut topics, &service, &desk).await?;
     let heard = async {
         // The broker takes subscriptions in order: once this is answered, all of them stand.
         while let Err(error) = query::ask(desk.log.client(), AskPosition {}, 0).await {

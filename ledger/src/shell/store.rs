@@ -27,7 +27,7 @@ use crate::metrics as names;
 pub(crate) use overlay::Overlay;
 
 /// Version of the rows' bytes. Another one on disk is rebuilt, not converted: the log is the truth.
-const LAYOUT: u32 = 4;
+const LAYOUT: u32 = 5;
 /// Where the layout's version is: a key below every table.
 const LAYOUT_KEY: [u8; 1] = [0];
 /// How often sled brings its buffers to the disk. What a crash loses is read from the log again.
@@ -142,8 +142,17 @@ impl Store {
     /// # Errors
     /// [`StoreError`], but never `Damaged`.
     pub(crate) fn open(path: &Path, cache_bytes: u64, log: LogIdentity) -> Result<Self, StoreError> {
-        folder::prepare(path)?;
-        match Self::open_when_free(path, cache_bytes, log) {
+        let opened = match folder::prepare(path) {
+            Ok(()) => Self::open_when_free(path, cache_bytes, log),
+            Err(error) => Err(error),
+        };
+        match opened {
+            // One of ours that cannot be written is replaced, if that is allowed: a projection is not worth a question.
+            Err(error) if folder::is_read_only(&error) && folder::is_begun(path) => {
+                Self::set_aside(path, "it cannot be written").map_err(|_| error)?;
+                folder::prepare(path)?;
+                Self::try_open(path, cache_bytes, log)
+            }
             Err(StoreError::Damaged { why }) => {
                 Self::set_aside(path, &why)?;
                 folder::prepare(path)?;
@@ -151,6 +160,45 @@ impl Store {
             }
             other => other,
         }
+    }
+
+    /// Makes an empty store beside the folder in `path`, to be filled while that one answers.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub(crate) fn begin_beside(path: &Path, cache_bytes: u64, log: LogIdentity) -> Result<Self, StoreError> {
+        let beside = folder::rebuilding(path);
+        folder::remove(&beside)?;
+        Self::open(&beside, cache_bytes, log)
+    }
+
+    /// Removes what was made beside the folder in `path`.
+    ///
+    /// # Errors
+    /// When it cannot be removed.
+    pub(crate) fn remove_beside(path: &Path) -> Result<(), StoreError> {
+        folder::remove(&folder::rebuilding(path))
+    }
+
+    /// Puts what was made beside it in the place of the folder in `path`, which is set aside. Both must be closed.
+    ///
+    /// # Errors
+    /// When a folder cannot be renamed.
+    pub(crate) fn replace(path: &Path, why: &str) -> Result<(), StoreError> {
+        Self::set_aside(path, why)?;
+        Self::finish_replacing(path)
+    }
+
+    /// Goes on where a replacement was cut off: the old folder is away, the new one not yet in its place.
+    ///
+    /// # Errors
+    /// When the folder cannot be renamed.
+    pub(crate) fn finish_replacing(path: &Path) -> Result<(), StoreError> {
+        let beside = folder::rebuilding(path);
+        if path.exists() || !beside.exists() {
+            return Ok(());
+        }
+        std::fs::rename(beside, path).map_err(|source| StoreError::Folder { path: path.to_owned(), source })
     }
 
     /// Renames a folder that cannot be trusted, for a person to look at.

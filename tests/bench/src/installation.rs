@@ -196,7 +196,8 @@ async fn wait_ready(child: &mut Child, address: SocketAddr, log: &Path) -> anyho
     bail!("the program was not ready within a minute: {}", std::fs::read_to_string(log)?)
 }
 
-fn program() -> anyhow::Result<PathBuf> {
+/// The program of the same build as this one.
+pub(crate) fn program() -> anyhow::Result<PathBuf> {
     let own = std::env::current_exe()?;
     let program = own.parent().unwrap_or(Path::new(".")).join("angelia");
     if !program.exists() {

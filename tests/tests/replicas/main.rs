@@ -1,6 +1,7 @@
-//! Three replicas of the ingress on one log: what one of them promises, all of them keep.
+//! Replicas of the ingress and the ledger on one log: what one of them promises, all of them keep.
 
 mod keys;
+mod ledgers;
 mod webhooks;
 
 use angelia_tests::tenant::recipient;

@@ -10,7 +10,8 @@
 //!
 //! Invariants:
 //! - Only an empty folder is ever replaced, so a batch that is being gathered is never touched.
-//! - Without a file system in memory, or when anything goes wrong, everything works as before, only slower.
+//! - Without a file system in memory, on a disk that is nearly full, or when anything goes wrong, batches are gathered on
+//!   the disk as before.
 //!
 //! Source: `newBatchStore` and the recovery of streams in nats-server 2.15.
 
@@ -35,7 +36,10 @@ const STREAMS: &str = "store/jetstream/$G/streams";
 const BATCHES: &str = "batches";
 /// Less free memory than this there, and batches are gathered on the disk: a broker that cannot store a byte of a batch
 /// takes the disk for full. It leaves room for a batch of each of its writers.
-const LEAST_FREE_BYTES: u64 = 32 * 1024 * 1024;
+const LEAST_FREE_MEMORY_BYTES: u64 = 32 * 1024 * 1024;
+/// The same for the disk of the log. On a disk that is nearly full a batch shall fail while it is gathered, which takes
+/// as much room as storing it, and not when half of it is among the messages.
+const LEAST_FREE_DISK_BYTES: u64 = 512 * 1024 * 1024;
 /// How often is looked. A batch that is gathered on the disk until then is only slow.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
@@ -71,7 +75,8 @@ pub(super) async fn keep_in_memory(dir: PathBuf, stream: &'static str) {
     loop {
         look.tick().await;
         // Two calls of the system that never wait for the disk: not worth a thread.
-        let looked = if has_room(Path::new(MEMORY)) { link(&batches, &folder.0) } else { unlink(&batches, &folder.0) };
+        let has_room = has_room(Path::new(MEMORY), LEAST_FREE_MEMORY_BYTES) && has_room(&dir, LEAST_FREE_DISK_BYTES);
+        let looked = if has_room { link(&batches, &folder.0) } else { unlink(&batches, &folder.0) };
         match looked {
             Ok(true) => debug!("the broker gathers batches in memory"),
             Ok(false) => {}
@@ -111,8 +116,8 @@ fn unlink(batches: &Path, folder: &Path) -> io::Result<bool> {
     Ok(false)
 }
 
-fn has_room(memory: &Path) -> bool {
-    statvfs(memory).is_ok_and(|found| found.blocks_available() * found.fragment_size() >= LEAST_FREE_BYTES)
+fn has_room(place: &Path, least_bytes: u64) -> bool {
+    statvfs(place).is_ok_and(|found| found.blocks_available() * found.fragment_size() >= least_bytes)
 }
 
 /// Removes what an earlier run left in memory: the folder that its link names, if it is one of ours.
@@ -177,7 +182,9 @@ mod tests {
         fs::remove_dir(&batch).expect("no batch");
         unlink(&batches, &folder.0).expect("removed");
         assert!(fs::read_link(&batches).is_err());
-        assert!(has_room(dir.path()) && !has_room(Path::new("/proc")) && !has_room(&dir.path().join("missing")));
+        assert!(
+            has_room(dir.path(), 1) && !has_room(Path::new("/proc"), 1) && !has_room(&dir.path().join("missing"), 1)
+        );
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod allowed;
 mod answer;
 mod chats;
 mod credits;
+mod findings;
 mod ledger;
 mod messages;
 mod pace_shown;
@@ -52,6 +53,7 @@ pub(super) fn router() -> Router<App> {
         .route("/tokens/{t}", delete(tokens::revoke));
     Router::new()
         .route("/workspaces", get(workspaces::list).post(workspaces::create))
+        .route("/findings", get(findings::show))
         .nest("/workspaces/{w}", of_workspace)
         .fallback(unknown_path)
 }

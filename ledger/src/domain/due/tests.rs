@@ -13,15 +13,19 @@ fn claim(seq: u64, member: u128, released: bool) -> Option<Claim> {
 
 #[test]
 fn a_process_claims_at_its_start_whoever_held_the_claim() {
-    assert_eq!(standing(None, ME, false), Standing::Claim(0));
-    assert_eq!(standing(claim(5, 2, false), ME, false), Standing::Claim(5));
-    assert_eq!(standing(claim(5, 1, false), ME, true), Standing::Mine(5));
+    let alive = |_| false;
+    assert_eq!(standing(None, ME, false, alive), Standing::Claim(0));
+    assert_eq!(standing(claim(5, 2, false), ME, false, alive), Standing::Claim(5));
+    assert_eq!(standing(claim(5, 1, false), ME, true, alive), Standing::Mine(5));
 }
 
 #[test]
-fn a_lost_claim_is_taken_back_only_when_it_was_released() {
-    assert_eq!(standing(claim(9, 2, false), ME, true), Standing::Stand);
-    assert_eq!(standing(claim(10, 2, true), ME, true), Standing::Claim(10));
+fn a_lost_claim_is_taken_back_only_when_its_holder_released_it_or_is_gone() {
+    assert_eq!(standing(claim(9, 2, false), ME, true, |_| false), Standing::Stand);
+    assert_eq!(standing(claim(10, 2, true), ME, true, |_| false), Standing::Claim(10));
+    assert_eq!(standing(claim(9, 2, false), ME, true, |member| member == MemberId(2)), Standing::Claim(9));
+    assert_eq!(standing(claim(9, 2, false), ME, true, |member| member == MemberId(3)), Standing::Stand);
+    assert_eq!(standing(claim(9, 1, false), ME, true, |_| true), Standing::Mine(9), "one does not miss oneself");
 }
 
 #[test]

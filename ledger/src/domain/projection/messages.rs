@@ -14,7 +14,7 @@ use super::super::keys;
 use super::super::lanes::Lane;
 use super::super::message::{Happened, Message, Outcome, Report};
 use super::super::queue::Queue;
-use super::super::statement::Line;
+use super::super::statement::{Line, Sums};
 use super::super::table::Tables;
 use super::super::wallet::Wallet;
 use super::{Fold, Owner};
@@ -41,6 +41,7 @@ impl<T: Tables> Fold<'_, T> {
         let (lane, overspent) = lane.spending(fact.credits, fact.writer);
         self.tables.put(&lane_key, &lane);
         let wallet: Wallet = self.tables.get(&workspace)?.unwrap_or_default();
+        let before = Sums::of(&wallet);
         let consumed = wallet.consumed(fact.credits);
         let wallet = consumed.clone().unwrap_or(wallet);
         self.tables.put(&workspace, &wallet);
@@ -48,11 +49,10 @@ impl<T: Tables> Fold<'_, T> {
             at: fact.at,
             kind: StatementKind::Charge,
             credits: fact.credits,
-            balance: wallet.available(),
             message: Some(fact.message),
             reason: None,
         };
-        self.shared.line(workspace, at, line);
+        self.shared.line(workspace, at, before, line);
         for broken in overspent.into_iter().chain(consumed.err()) {
             self.contradiction(at, Some(workspace), broken)?;
         }

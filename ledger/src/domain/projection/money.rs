@@ -10,7 +10,7 @@ use super::super::contradiction::Broken;
 use super::super::index::{self, Shadow};
 use super::super::lanes::{self, Lane};
 use super::super::message::Happened;
-use super::super::statement::Line;
+use super::super::statement::{Line, Sums};
 use super::super::table::Tables;
 use super::super::wallet::{Movement, Wallet};
 use super::Fold;
@@ -27,11 +27,10 @@ impl<T: Tables> Fold<'_, T> {
             at: fact.at,
             kind: StatementKind::Grant,
             credits: fact.credits,
-            balance: plus(before.available(), fact.credits),
             message: None,
             reason: Some(fact.reason.clone()),
         };
-        self.shared.line(workspace, at, line);
+        self.shared.line(workspace, at, Sums::of(&before), line);
         self.broken(at, workspace, broken)
     }
 
@@ -69,21 +68,18 @@ impl<T: Tables> Fold<'_, T> {
     ) -> Result<(), T::Error> {
         let (before, broken) = self.moved(at, workspace, Movement::Refund(fact.credits), fact.totals)?;
         self.broken(at, workspace, broken)?;
-        let mut balance = before.available();
         let mut sum = Credits::ZERO;
         for (number, item) in fact.items.iter().enumerate() {
             sum = plus(sum, item.credits);
-            balance = plus(balance, item.credits);
             let line = Line {
                 at: fact.at,
                 kind: StatementKind::Refund,
                 credits: item.credits,
-                balance,
                 message: Some(item.message),
                 reason: Some(item.reason.clone()),
             };
             let place = Position::new(at.seq, u16::try_from(number).unwrap_or(u16::MAX));
-            self.shared.line(workspace, place, line);
+            self.shared.line(workspace, place, Sums::of(&before), line);
             let refunded = self.refund_part(at, workspace, item, fact.at)?;
             self.broken(at, workspace, refunded.err())?;
         }

@@ -6,7 +6,7 @@ use angelia_shared::ids::{AccountId, Position, WebhookId, WorkspaceId};
 
 use super::super::acceptance::{Accepted, Page};
 use super::super::places::{Lines, OfAccount, OfWebhook};
-use super::super::statement::{Line, Passage};
+use super::super::statement::{Line, Passage, Sums};
 use super::super::table::Tables;
 
 /// What one record adds to rows that it shares with nobody else.
@@ -15,7 +15,7 @@ pub(super) struct SharedRows {
     page: Vec<Accepted>,
     accounts: BTreeMap<AccountId, Lines>,
     webhooks: BTreeMap<WebhookId, Lines>,
-    passages: BTreeMap<WorkspaceId, Vec<(u16, Line)>>,
+    passages: BTreeMap<WorkspaceId, Passage>,
 }
 
 impl SharedRows {
@@ -26,9 +26,10 @@ impl SharedRows {
         self.page.push(accepted);
     }
 
-    /// Adds a line to a workspace's statement. Lines of one record come in order.
-    pub(super) fn line(&mut self, workspace: WorkspaceId, at: Position, line: Line) {
-        self.passages.entry(workspace).or_default().push((at.line, line));
+    /// Adds a line to a workspace's statement; `before` is what had moved before it. Lines of one record come in order.
+    pub(super) fn line(&mut self, workspace: WorkspaceId, at: Position, before: Sums, line: Line) {
+        let passage = self.passages.entry(workspace);
+        passage.or_insert_with(|| Passage { before, lines: Vec::new() }).lines.push((at.line, line));
     }
 
     /// Puts the rows of the record at `seq`, and is empty again.
@@ -43,8 +44,8 @@ impl SharedRows {
         for (webhook, lines) in webhooks {
             tables.put(&(webhook, seq), &OfWebhook::from(lines));
         }
-        for (workspace, lines) in passages {
-            tables.put(&(workspace, seq), &Passage(lines));
+        for (workspace, passage) in passages {
+            tables.put(&(workspace, seq), &passage);
         }
     }
 }

@@ -1,5 +1,6 @@
 mod naive;
 mod one_fault;
+mod proofs;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
@@ -23,9 +24,9 @@ use super::super::index::{InState, UnknownSince};
 use super::super::message::rank;
 use super::super::queue::Queue;
 use super::super::refund::Debt;
-use super::super::statement::Passage;
+use super::super::statement::{Passage, Sums};
 use super::super::table::{Direction, MemoryTables, Row, Span, Tables, Unreadable, Visit};
-use super::super::{answer, due};
+use super::super::{answer, due, statement};
 use super::*;
 
 fn replay(log: &History) -> Projection<MemoryTables> {
@@ -73,16 +74,22 @@ proptest! {
             prop_assert_eq!(view.available.0 + expected.consumed, expected.granted + expected.refunded);
         }
         let passages = rows::<Passage>(&world.ledger.tables).into_iter();
-        let lines = passages.flat_map(|((workspace, _), Passage(lines))| lines.into_iter().map(move |(_, line)| (workspace, line)));
-        let mut balances: BTreeMap<WorkspaceId, u64> = BTreeMap::new();
-        for (workspace, line) in lines {
-            let before = balances.get(&workspace).copied().unwrap_or_default();
-            let after = match line.kind {
-                angelia_shared::query::StatementKind::Charge => before.checked_sub(line.credits.0),
-                _ => before.checked_add(line.credits.0),
-            };
-            prop_assert_eq!(Some(line.balance.0), after, "a balance is never negative, and follows the one before");
-            balances.insert(workspace, line.balance.0);
+        let mut sums: BTreeMap<WorkspaceId, Sums> = BTreeMap::new();
+        for ((workspace, seq), passage) in passages {
+            let before = sums.entry(workspace).or_default();
+            prop_assert_eq!(passage.before, *before, "a passage begins with what the one before ends with");
+            for (_, line) in &passage.lines {
+                *before = before.with(line);
+                prop_assert!(before.consumed.0 <= before.granted.0 + before.refunded.0, "never negative");
+            }
+            let then = statement::wallet_at(&world.ledger.tables, workspace, seq).unwrap();
+            prop_assert_eq!((then.consumed, then.available), (before.consumed, before.available()));
+        }
+        for (workspace, sums) in sums {
+            let now = answer::credits(&world.ledger.tables, workspace).unwrap();
+            let then = statement::wallet_at(&world.ledger.tables, workspace, u64::MAX).unwrap();
+            prop_assert_eq!((then.granted, then.consumed, then.refunded), (now.granted, now.consumed, now.refunded));
+            prop_assert_eq!(sums.available(), now.available);
         }
     }
 

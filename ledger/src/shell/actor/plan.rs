@@ -6,14 +6,13 @@ use angelia_shared::clock;
 use angelia_shared::event::{Event, LedgerCheckpointed, OutcomeSettled};
 use angelia_shared::ids::MemberId;
 use angelia_shared::log::{Entry, Group, Guard};
-use angelia_shared::members::Seat;
+use angelia_shared::members::{Seat, Service};
 use angelia_shared::subject::{Partition, Subject};
 use angelia_shared::units::UnixMillis;
 
 use super::super::store::{Overlay, StoreError};
 use super::Actor;
 use crate::domain::dead_lanes::{self, Lost, Return};
-use crate::domain::digest::state_digest;
 use crate::domain::due::{self, Overdue, Standing};
 use crate::domain::projection::Projection;
 use crate::domain::refund::Refund;
@@ -36,6 +35,10 @@ pub(super) struct Turn {
     pub(super) directory_known: bool,
     /// Whose keys are renewed.
     pub(super) alive: BTreeSet<Seat>,
+    /// Whether nothing that the projection found may be its folder's fault. A checkpoint swears to all of it.
+    pub(super) is_sound: bool,
+    /// Whether a missing key has surely expired: an outage of the broker expires every key.
+    pub(super) sees_all: bool,
 }
 
 /// What a turn does.
@@ -52,7 +55,9 @@ pub(super) struct Plan {
 impl Turn {
     pub(super) fn plan(self, projection: &Projection<Overlay>) -> Result<Plan, StoreError> {
         let (tables, head) = (&projection.tables, &projection.head);
-        let standing = due::standing(head.claim, self.member, self.has_claimed);
+        let seat = |member| Seat { service: Service::Ledger, member };
+        let is_gone = |member| self.sees_all && !self.alive.contains(&seat(member));
+        let standing = due::standing(head.claim, self.member, self.has_claimed, is_gone);
         let (lost, returns, refunds, overdue) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         let mut plan = Plan { standing, lost, returns, refunds, overdue, checkpoint: None };
         if !matches!(standing, Standing::Mine(_)) {
@@ -67,14 +72,8 @@ impl Turn {
         if self.directory_known {
             plan.overdue = due::overdue(tables, self.now, self.unknown_deadline_ms, SETTLEMENTS_A_TURN)?;
         }
-        if due::is_checkpoint_due(head, self.checkpoint_records, self.checkpoint_waited) {
-            plan.checkpoint = Some(LedgerCheckpointed {
-                v: 1,
-                seq: head.seq,
-                log_digest: head.log_digest,
-                state_digest: state_digest(tables, head)?,
-                previous: head.checkpoint.at,
-            });
+        if self.is_sound && due::is_checkpoint_due(head, self.checkpoint_records, self.checkpoint_waited) {
+            plan.checkpoint = Some(due::checkpoint(tables, head)?);
         }
         Ok(plan)
     }

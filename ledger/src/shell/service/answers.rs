@@ -3,9 +3,9 @@
 use angelia_shared::event::{Event, MessageAccepted, lines};
 use angelia_shared::ids::{MessageId, Position, WebhookId, WorkspaceId};
 use angelia_shared::query::{
-    AcceptedCall, AccountQueue, AskAccounts, AskActivations, AskActivationsBefore, AskCredits, AskDigest, AskKey,
-    AskMessage, AskMessages, AskPosition, AskProviderId, AskStatement, AskUnspent, CreditsView, DigestView,
-    MessageView, StatementLine, UnspentLane, UsedKey,
+    AcceptedCall, AccountQueue, AskAccounts, AskActivations, AskActivationsBefore, AskCredits, AskCreditsThen,
+    AskDigest, AskFindings, AskKey, AskMessage, AskMessages, AskPosition, AskProviderId, AskStatement, AskUnspent,
+    CreditsThen, CreditsView, DigestView, FindingsView, MessageView, StatementLine, UnspentLane, UsedKey,
 };
 use futures_util::{StreamExt as _, TryStreamExt as _};
 
@@ -79,6 +79,26 @@ impl Answered for AskPosition {
 impl Answered for AskCredits {
     async fn answer(self, desk: &Desk) -> Result<(CreditsView, u64), AnswerError> {
         desk.read(move |projection| answer::credits(&projection.tables, self.workspace)).await
+    }
+}
+
+impl Answered for AskCreditsThen {
+    async fn answer(self, desk: &Desk) -> Result<(Option<CreditsThen>, u64), AnswerError> {
+        let read = move |projection: &Projection<Overlay>| {
+            let is_there = self.as_of <= projection.head.seq;
+            is_there.then(|| statement::wallet_at(&projection.tables, self.workspace, self.as_of)).transpose()
+        };
+        desk.read(read).await
+    }
+}
+
+impl Answered for AskFindings {
+    async fn answer(self, desk: &Desk) -> Result<(FindingsView, u64), AnswerError> {
+        desk.read(|projection| answer::findings(&projection.tables, &projection.head)).await
+    }
+
+    fn shorten(answer: &mut FindingsView) -> bool {
+        halve(&mut answer.first)
     }
 }
 

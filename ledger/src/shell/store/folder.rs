@@ -18,6 +18,31 @@ const STORE_FILES: [&str; 2] = ["db", "conf"];
 /// Names that are tried for a folder that is set aside; two within a second are rare.
 const ASIDE_NAMES_MAX: u32 = 100;
 
+/// Says that the folder cannot be written, as a file system mounted read-only, or another user's.
+pub(super) fn is_read_only(error: &StoreError) -> bool {
+    match error {
+        StoreError::Folder { source, .. } | StoreError::Io(source) => {
+            matches!(source.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem)
+        }
+        StoreError::NotOurs { .. } | StoreError::InUse { .. } | StoreError::Damaged { .. } => false,
+    }
+}
+
+/// Where a folder is rebuilt while the one in `path` still answers.
+pub(super) fn rebuilding(path: &Path) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    path.with_file_name(format!("{name}.rebuilding"))
+}
+
+/// Removes a ledger's folder, and nothing else.
+pub(super) fn remove(path: &Path) -> Result<(), StoreError> {
+    if !path.exists() {
+        return Ok(());
+    }
+    prepare(path)?;
+    fs::remove_dir_all(path).map_err(|source| StoreError::Folder { path: path.to_owned(), source })
+}
+
 /// Makes the folder, or checks that it is a ledger's and can be written.
 pub(super) fn prepare(path: &Path) -> Result<(), StoreError> {
     let unusable = |source| StoreError::Folder { path: path.to_owned(), source };

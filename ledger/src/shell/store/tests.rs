@@ -259,3 +259,7 @@ fn a_row_that_cannot_be_read_is_damage() {
     assert!(overlay.get::<Wallet>(&WorkspaceId(5)).unwrap_err().is_damage());
     assert_eq!(overlay.get::<crate::domain::message::Message>(&Position::new(1, 0)).unwrap(), None);
 }
+
+// Who permissions bind can be said for one thread only on Linux.
+#[cfg(target_os = "linux")]
+mod read_only;

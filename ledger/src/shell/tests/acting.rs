@@ -5,7 +5,7 @@ use std::time::Duration;
 use angelia_shared::dice;
 use angelia_shared::directory::DirectoryView;
 use angelia_shared::event::message::UnknownPolicy;
-use angelia_shared::event::{Event, MessageSent};
+use angelia_shared::event::{Digest, Event, LedgerCheckpointed, MessageSent};
 use angelia_shared::ids::{MemberId, MessageId};
 use angelia_shared::members::{self, Service};
 use angelia_shared::query::{AskCredits, AskMessage, MessageState};
@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::PATIENCE;
 use super::town::{Accepted, Pen, Town, account, sent, unknown, workspace};
+use crate::domain::contradiction::Broken;
 use crate::shell::actor::Actor;
 use crate::shell::live::Live;
 use crate::shell::replay::replay;
@@ -302,14 +303,72 @@ async fn checkpoints_are_chained_true_and_only_written_when_something_changed() 
     assert_eq!(checkpoints().await.len(), 1);
     pen.grant(workspace(1), 5).await;
     wait_for(2).await;
+    ledger.stop().await;
+    // Nothing had come since, so its end brings none. What comes before the next one's end is covered by a last one.
+    assert_eq!(checkpoints().await.len(), 2);
+    let ledger = town.ledger("a", &[("ledger_checkpoint_s", "86400")]).await;
+    town.until(credits(1), |view| view.granted == Credits(10)).await;
+    pen.grant(workspace(1), 5).await;
+    town.until(credits(1), |view| view.granted == Credits(15)).await;
+    ledger.stop().await;
     let found = checkpoints().await;
-    assert_eq!((found[0].1.previous, found[1].1.previous), (0, found[0].0));
+    assert_eq!(found.len(), 3);
+    assert_eq!((found[0].1.previous, found[1].1.previous, found[2].1.previous), (0, found[0].0, found[1].0));
+    let replayed = replay(&town.log, None).await.unwrap();
+    assert_eq!((replayed.contradictions, replayed.checkpoints), (vec![], 3));
     for (_, checkpoint) in found {
         let replayed = replay(&town.log, Some(checkpoint.seq)).await.unwrap();
         assert_eq!(replayed.seq, checkpoint.seq);
         assert_eq!((replayed.log_digest, replayed.state_digest), (checkpoint.log_digest, checkpoint.state_digest));
     }
-    ledger.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replay_names_a_checkpoint_that_tells_another_log_or_state() {
+    let town = Town::new().await;
+    let mut pen = town.pen().await;
+    pen.grant(workspace(1), 5).await;
+    let true_then = replay(&town.log, None).await.unwrap();
+    // Too late for the fold to compare it.
+    pen.grant(workspace(1), 5).await;
+    let told = |previous, log_digest, state_digest| {
+        let seq = true_then.seq;
+        Event::LedgerCheckpointed(LedgerCheckpointed { v: 1, seq, log_digest, state_digest, previous })
+    };
+    let (log, state, wrong) = (true_then.log_digest, true_then.state_digest, Digest([7; 32]));
+    let mut places = vec![0];
+    for (log, state) in [(log, state), (wrong, state), (log, wrong)] {
+        let stored = pen.write(vec![(Subject::Checkpoint, told(places[places.len() - 1], log, state))]).await;
+        places.push(stored.positions[0].seq);
+    }
+    let replayed = replay(&town.log, None).await.unwrap();
+    let named: Vec<_> =
+        replayed.contradictions.iter().map(|found| (found.position.seq, found.broken.clone())).collect();
+    assert_eq!(named, [(places[2], Broken::LogDiffers), (places[3], Broken::StateDiffers)]);
+    assert_eq!(replayed.checkpoints, 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_the_acting_ledger_is_gone_the_other_one_acts_and_pays_once() {
+    let town = Town::new().await;
+    let mut pen = town.pen().await;
+    let first = town.ledger("a", &[]).await;
+    let mut failed = failures(&mut pen, 1, 3).await;
+    town.until(credits(1), |view| view.refunded == Credits(3)).await;
+    let second = town.ledger("b", &[]).await;
+    pen.grant(workspace(2), 3).await;
+    let accepted = pen.accept(workspace(2), 3).await;
+    pen.fail(accepted[0]).await;
+    town.until(credits(2), |view| view.refunded == Credits(1)).await;
+    // Without a word: it neither releases the claim nor its key.
+    second.task.abort();
+    for one in &accepted[1..] {
+        pen.fail(*one).await;
+    }
+    failed.extend(accepted);
+    town.until(credits(2), |view| view.refunded == Credits(3)).await;
+    assert_each_refunded_once(&town, &failed).await;
+    first.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,8 +1,9 @@
 use angelia_shared::event::{CancelRequested, Event, KeyUsed, MessageDelivered};
 use angelia_shared::ids::{AccountId, MessageId, Position};
 use angelia_shared::query::{
-    self, AskAccounts, AskActivations, AskActivationsBefore, AskCredits, AskDigest, AskError, AskKey, AskMessage,
-    AskMessages, AskPosition, AskProviderId, AskStatement, MessageState, StatementKind,
+    self, AskAccounts, AskActivations, AskActivationsBefore, AskCredits, AskCreditsThen, AskDigest, AskError,
+    AskFindings, AskKey, AskMessage, AskMessages, AskPosition, AskProviderId, AskStatement, MessageState,
+    StatementKind,
 };
 use angelia_shared::subject::{Partition, Subject};
 use angelia_shared::units::{Credits, UnixMillis};
@@ -63,6 +64,16 @@ async fn credits_statement_and_messages_tell_the_same_story() {
     assert_eq!(lines[6].message, Some(accepted[1].message));
     assert_eq!(lines[6].reason.as_deref(), Some("recipient_not_on_whatsapp"));
     assert_eq!(town.ask(statement(3, Some(lines[3].at_position)), 0).await, lines[4..7]);
+
+    let end = town.log.last_sequence().await.unwrap();
+    for seq in 1..=end {
+        let then = town.ask(AskCreditsThen { workspace: workspace(OURS), as_of: seq }, end).await.unwrap();
+        let last = lines.iter().rfind(|line| line.at_position.seq <= seq);
+        assert_eq!(then.available, last.map_or(Credits(0), |line| line.balance), "as of {seq}");
+    }
+    assert_eq!(town.ask(AskCreditsThen { workspace: workspace(OURS), as_of: end + 1_000 }, 0).await, None);
+    let findings = town.ask(AskFindings {}, 0).await;
+    assert_eq!((findings.contradictions, findings.first.len(), findings.unknown.len()), (0, 0, 0));
 
     let states: Vec<_> = town.ask(messages(None, None, None, 10), 0).await.iter().map(|view| view.state).collect();
     use MessageState::{Delivered, Failed, Queued};

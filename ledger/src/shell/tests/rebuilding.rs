@@ -1,19 +1,28 @@
 use std::fs;
+use std::sync::Arc;
 use std::time::Duration;
 
-use angelia_shared::event::{CreditsRefunded, Event, RefundItem, Totals};
+use angelia_shared::event::{CreditsRefunded, Event, LedgerCheckpointed, RefundItem, Totals};
 use angelia_shared::ids::WorkspaceId;
+use angelia_shared::log::digest::sha256;
 use angelia_shared::query::{
-    AcceptedCall, AccountQueue, AskAccounts, AskActivations, AskCredits, AskDigest, AskMessage, AskMessages,
-    AskStatement, CreditsView, MessageView, StatementLine,
+    self, AcceptedCall, AccountQueue, AskAccounts, AskActivations, AskCredits, AskDigest, AskFindings, AskMessage,
+    AskMessages, AskStatement, CreditsView, MessageView, Reading, StatementLine,
 };
 use angelia_shared::subject::Subject;
 use angelia_shared::units::{Credits, UnixMillis};
 
+use tokio::sync::watch;
+
 use super::PATIENCE;
 use super::town::{Pen, Town, failed, sent, unknown, webhook, workspace};
+use crate::domain::table::Tables as _;
+use crate::domain::wallet::Wallet;
+use crate::shell::consumer::Progress;
+use crate::shell::reading;
+use crate::shell::replay::replay;
 use crate::shell::run::RunLedgerError;
-use crate::shell::store::StoreError;
+use crate::shell::store::{LogIdentity, Overlay, Store, StoreError};
 
 const OURS: WorkspaceId = WorkspaceId(1);
 
@@ -121,7 +130,7 @@ fn impossible() -> Event {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_contradiction_in_a_taken_up_projection_is_believed_only_after_a_rebuild_and_stops_one_workspace() {
+async fn a_contradiction_in_a_taken_up_projection_is_checked_while_it_answers_and_stops_one_workspace() {
     let town = Town::new().await;
     let mut pen = town.pen().await;
     some_history(&mut pen).await;
@@ -131,9 +140,13 @@ async fn a_contradiction_in_a_taken_up_projection_is_believed_only_after_a_rebui
     ledger.stop().await;
     let ledger = town.ledger("a", &[]).await;
     let stored = pen.write(vec![(Subject::Wallet(OURS), impossible())]).await;
-    // Beyond doubt: found again in a rebuild, and the folder that it was first found with is set aside.
+    // Answered at once, while a rebuild beside it finds the same: the folder is sound and stays.
     let digest = town.ask(AskDigest {}, stored.sealed_at).await;
-    assert_eq!((digest.contradictions, set_aside(&town)), (2, 1));
+    assert_eq!((digest.contradictions, set_aside(&town)), (2, 0));
+    let findings = town.ask(AskFindings {}, stored.sealed_at).await;
+    let named = findings.first.iter().map(|one| (one.position, one.workspace, one.invariant.as_str()));
+    let at = stored.positions[0];
+    assert_eq!(named.collect::<Vec<_>>(), [(at, Some(OURS), "WA-4"), (at, Some(OURS), "DP-2")]);
     // Another failure there is not paid; one elsewhere is.
     let theirs = pen.accept(workspace(2), 1).await;
     pen.fail(theirs[0]).await;
@@ -145,4 +158,81 @@ async fn a_contradiction_in_a_taken_up_projection_is_believed_only_after_a_rebui
     tokio::time::sleep(Duration::from_millis(1_500)).await;
     assert_eq!(town.refunds().await.len(), refunded_before);
     ledger.stop().await;
+}
+
+/// Changes a row of a closed ledger's folder behind its back.
+async fn spoil(town: &Town, folder: &str) {
+    let path = town.config(folder, &[]).ledger_dir;
+    let (first, last) = (town.log.record_at(1).await.unwrap(), town.log.last_sequence().await.unwrap());
+    let identity = LogIdentity { first: first.map(|record| sha256(&record.payload)), last };
+    let mut overlay = Overlay::open(Arc::new(Store::open(&path, 8 << 20, identity).unwrap())).unwrap();
+    let wallet: Wallet = overlay.get(&OURS).unwrap().unwrap();
+    overlay.put(&OURS, &Wallet { consumed: Credits(wallet.consumed.0 + 7), ..wallet });
+    overlay.sync().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_at_fault_answers_until_a_rebuild_beside_it_takes_its_place() {
+    let town = Town::new().await;
+    let mut pen = town.pen().await;
+    some_history(&mut pen).await;
+    let ledger = town.ledger("a", &[]).await;
+    let before = everything(&town).await;
+    ledger.stop().await;
+    spoil(&town, "a").await;
+    let ledger = town.ledger("a", &[]).await;
+    let wrong = town.ask(AskCredits { workspace: OURS }, 0).await;
+    assert_eq!(wrong.consumed, Credits(before.0.consumed.0 + 7));
+    // A checkpoint of another ledger shows that something is wrong here.
+    let shown = async {
+        while town.ask(AskCredits { workspace: OURS }, 0).await != before.0 {
+            let replayed = replay(&town.log, None).await.unwrap();
+            let previous = town.log.head(Subject::Checkpoint).await.unwrap().map_or(0, |head| head.seq);
+            let (log_digest, state_digest) = (replayed.log_digest, replayed.state_digest);
+            let fact = LedgerCheckpointed { v: 1, seq: replayed.seq, log_digest, state_digest, previous };
+            // Compared only if nothing came in between.
+            pen.write(vec![(Subject::Checkpoint, Event::LedgerCheckpointed(fact))]).await;
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, shown).await.expect("the rebuilt one takes its place");
+    assert_eq!(everything(&town).await, before);
+    assert_eq!((set_aside(&town), town.folder.path().join("a.rebuilding").exists()), (1, false));
+    assert_eq!(town.ask(AskDigest {}, 0).await.contradictions, 0, "what was wrong was the folder, not the log");
+    ledger.stop().await;
+    assert_eq!(replay(&town.log, None).await.unwrap().contradictions, []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replacement_that_was_cut_off_is_finished_at_the_next_start() {
+    let town = Town::new().await;
+    some_history(&mut town.pen().await).await;
+    let ledger = town.ledger("a", &[]).await;
+    let before = everything(&town).await;
+    ledger.stop().await;
+    let path = |name: &str| town.folder.path().join(name);
+    fs::rename(path("a"), path("a.rebuilding")).unwrap();
+    let ledger = town.ledger("a", &[]).await;
+    assert_eq!(everything(&town).await, before);
+    assert!(path("a").join("db").exists() && !path("a.rebuilding").exists());
+    ledger.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ledger_that_does_not_answer_yet_says_how_far_it_is() {
+    let town = Town::new().await;
+    assert_eq!(query::reading(town.log.client()).await, None);
+    let (_tell, progress) = watch::channel(Progress { behind: 7, caught_up: false });
+    let log = town.broker.log().await;
+    let telling = tokio::spawn(async move { reading::tell(&log, || 5, progress).await });
+    let asking = async {
+        loop {
+            if let Some(found) = query::reading(town.log.client()).await {
+                return found;
+            }
+        }
+    };
+    let found = tokio::time::timeout(PATIENCE, asking).await.unwrap();
+    assert_eq!(found, Reading { at: 5, of: 12 });
+    telling.abort();
 }

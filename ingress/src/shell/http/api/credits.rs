@@ -7,7 +7,7 @@ use angelia_shared::event::wallet::Totals;
 use angelia_shared::event::{CreditsGranted, Event, lines};
 use angelia_shared::ids::WorkspaceId;
 use angelia_shared::log::{AppendError, Entry, Group, Guard, Head};
-use angelia_shared::query::{AskCredits, AskStatement, CreditsView};
+use angelia_shared::query::{AskCredits, AskCreditsThen, AskError, CreditsThen, CreditsView};
 use angelia_shared::subject::Subject;
 use angelia_shared::units::Credits;
 use axum::body::Body;
@@ -21,10 +21,9 @@ use super::allowed::{Allowed, Everyone, Operator};
 use super::answer::{self, Answer};
 use super::ledger;
 use super::problem::Problem;
-use super::statement::READ_AT_ONCE;
 use super::workspaces::CREDITS_MAX;
+use crate::domain::as_of::{AsOf, NoSuchPoint};
 use crate::domain::input::InputFault;
-use crate::domain::wallet_then::{AsOf, WalletThen};
 use crate::shell::api_log::AppendFailed;
 use crate::shell::directory_writer::ChangeError;
 use crate::shell::http::{App, Parts};
@@ -62,32 +61,23 @@ pub(super) async fn show(State(app): State<App>, allowed: Allowed<Everyone>, uri
     answer::ok(&view)
 }
 
-/// The wallet as it was: folded from its statement, which is as long as its history.
-async fn then(app: &Parts, workspace: WorkspaceId, as_of: AsOf) -> Result<View, Problem> {
-    let (mut wallet, mut after) = (WalletThen::default(), None);
-    let contradiction = || {
-        error!(workspace.id = %workspace, "a statement contradicts itself (WA-1)");
-        Problem::internal("the statement contradicts itself")
+/// The wallet as it was with everything up to a point of the log.
+async fn then(app: &Parts, id: WorkspaceId, as_of: AsOf) -> Result<View, Problem> {
+    let fault = |none: NoSuchPoint| Problem::from(InputFault::of("as_of", none.to_string()));
+    let end = app.log.last_sequence().await?;
+    as_of.check(end, clock::now()).map_err(fault)?;
+    let as_of_seq = match as_of {
+        AsOf::Seq(seq) => seq,
+        AsOf::Time(time) => app.log.sequence_at(time, end).await?,
     };
-    loop {
-        let ask = AskStatement { workspace, from: None, to: None, after, limit: READ_AT_ONCE };
-        let (lines, projected) = ledger::ask(app, ask).await?;
-        let counted = lines.iter().take_while(|line| as_of.includes(line));
-        for line in counted.clone() {
-            wallet = wallet.counting(line).ok_or_else(contradiction)?;
-        }
-        let is_over = counted.count() < lines.len() || lines.len() < READ_AT_ONCE as usize;
-        after = lines.last().map(|line| line.at_position);
-        if is_over {
-            let available = wallet.available().ok_or_else(contradiction)?;
-            let WalletThen { granted, consumed, refunded, seq } = wallet;
-            let as_of_seq = match as_of {
-                AsOf::Seq(asked) => asked.min(projected),
-                AsOf::Time(_) => seq,
-            };
-            return Ok(View { id: workspace, granted, consumed, refunded, available, as_of_seq });
-        }
+    if as_of_seq == 0 {
+        return Err(fault(NoSuchPoint::BeforeTheBeginning));
     }
+    let ask = AskCreditsThen { workspace: id, as_of: as_of_seq };
+    let (wallet, projected) = ledger::ask_at(app, ask, as_of_seq).await?;
+    let CreditsThen { granted, consumed, refunded, available } =
+        wallet.ok_or(AskError::Behind { as_of_seq: projected })?;
+    Ok(View { id, granted, consumed, refunded, available, as_of_seq })
 }
 
 #[derive(Serialize)]

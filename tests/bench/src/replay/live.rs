@@ -1,0 +1,95 @@
+//! A ledger as a process of its own: how far it lags behind a writer, and how much memory it takes.
+
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use angelia_shared::clock::monotonic;
+use angelia_shared::log::{Access, EventLog, connect};
+use angelia_shared::query::{self, AskPosition};
+use anyhow::{Context as _, bail};
+
+use crate::installation::{Installation, program};
+use crate::load;
+use crate::machine::resident_mib;
+use crate::stats::percentile_us;
+
+/// Pause between two looks at the lag.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// Pause between two looks at a ledger that catches up.
+const CATCH_UP_LOOK: Duration = Duration::from_millis(500);
+/// How long a ledger may take to catch up: an hour.
+const CATCH_UP_LOOKS: u32 = 7_200;
+
+/// Calls the webhook as fast as it answers and prints how long the ledger takes from the log's end to an answer that has
+/// passed it. Two round trips to the broker are in it.
+pub(super) async fn lag(connections: usize, seconds: u64) -> anyhow::Result<()> {
+    let installation = Installation::start().await?;
+    installation.grant(100_000_000).await?;
+    let target = installation.target(1)?;
+    let log = EventLog::open(connect(&installation.access()?, "bench-lag").await?, 1, 64).await?;
+    load::closed(&target, connections, Duration::from_secs(1)).await?;
+    let calling = tokio::spawn(async move { load::closed(&target, connections, Duration::from_secs(seconds)).await });
+    let mut lags = Vec::new();
+    while !calling.is_finished() {
+        let began = monotonic();
+        let end = log.last_sequence().await?;
+        query::ask(log.client(), AskPosition {}, end).await.context("the ledger is behind")?;
+        lags.push(u32::try_from(began.elapsed().as_micros()).unwrap_or(u32::MAX));
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+    let outcome = calling.await??;
+    let ms = |lags: &mut [u32], share| f64::from(percentile_us(lags, share)) / 1_000.0;
+    println!(
+        "live lag at {:.0} accepted calls/s ({connections} connections, {seconds} s, {} looks): p50 {:.1} ms, p99 {:.1} ms, \
+         worst {:.1} ms; aim: p99 ≤ 250 ms",
+        outcome.rate(),
+        lags.len(),
+        ms(&mut lags, 0.5),
+        ms(&mut lags, 0.99),
+        ms(&mut lags, 1.0),
+    );
+    Ok(())
+}
+
+/// Ends its process when dropped.
+struct Ledger(Child);
+
+impl Drop for Ledger {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _gone = self.0.kill();
+        let _status = self.0.wait();
+    }
+}
+
+/// Starts a ledger with an empty folder on this broker and waits until it has passed the log's end; returns its resident
+/// memory in MiB then, its largest on the way, and the seconds that it took.
+pub(super) async fn memory(access: &Access, log: &EventLog, folder: &Path) -> anyhow::Result<(f64, f64, f64)> {
+    let key = folder.join("master-key");
+    std::fs::write(&key, "5a".repeat(32))?;
+    let child = Command::new(program()?)
+        .args(["ledger", "--log", "warn", "--nats", &access.url, "--master-key-file"])
+        .arg(&key)
+        .arg("--data")
+        .arg(folder.join("data"))
+        .stdout(Stdio::null())
+        .spawn()
+        .context("cannot start a ledger")?;
+    let mut ledger = Ledger(child);
+    let began = monotonic();
+    let end = log.last_sequence().await?;
+    let mut largest = 0.0_f64;
+    for _ in 0..CATCH_UP_LOOKS {
+        if let Some(status) = ledger.0.try_wait()? {
+            bail!("the ledger ended with {status}");
+        }
+        let resident = resident_mib(ledger.0.id());
+        largest = largest.max(resident);
+        if query::ask(log.client(), AskPosition {}, end).await.is_ok() {
+            return Ok((resident, largest, began.elapsed().as_secs_f64()));
+        }
+        tokio::time::sleep(CATCH_UP_LOOK).await;
+    }
+    bail!("the ledger did not catch up within an hour")
+}
