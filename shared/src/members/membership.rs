@@ -122,6 +122,8 @@ impl Membership {
         let mut pause = period;
         let mut failing = false;
         let mut leaving = self.leaving.subscribe();
+        // It may have been said before this task ran for the first time.
+        leaving.mark_changed();
         loop {
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
