@@ -8,7 +8,7 @@ use angelia_shared::clock;
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// For what should take a moment. Generous: two cores, a debug build, other tests beside it.
-pub(crate) const SOON: Duration = Duration::from_secs(30);
+pub(crate) const SOON: Duration = Duration::from_secs(60);
 
 /// For what takes a while by contract: several tries with pauses, an account's wait after a crash.
 pub(crate) const LATER: Duration = Duration::from_secs(120);
