@@ -2,6 +2,8 @@
 
 use angelia_shared::config::{ConfigError, Source};
 
+use crate::transport::ProviderRule;
+
 angelia_shared::settings! {
     /// The dispatcher's settings.
     pub struct Config {
@@ -10,6 +12,9 @@ angelia_shared::settings! {
         pub attachments_allow_loopback: bool = "false",
         /// How many attachments are downloaded at once, 1 to 256. Each holds up to 2 MiB of memory.
         pub attachments_at_once: usize = "16",
+        /// Base URLs of accounts that may lead to addresses which are not public, with commas between, such as a
+        /// sandbox's; `loopback` means any on this machine. `standalone` always allows its own sandbox.
+        pub base_urls_allowed: ProviderRule = "",
     }
 }
 
@@ -35,6 +40,12 @@ mod tests {
     #[test]
     fn loopback_attachments_are_off_by_default() {
         assert!(!Config::read(&Source::default()).unwrap().attachments_allow_loopback);
+    }
+
+    #[test]
+    fn a_base_url_that_is_none_is_refused() {
+        let source = Source::from_flags([("base_urls_allowed", "http://127.0.0.1:9000,sandbox".to_owned())]);
+        assert!(matches!(Config::read(&source), Err(ConfigError::Value { name, .. }) if name == "base_urls_allowed"));
     }
 
     #[test]

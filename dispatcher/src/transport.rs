@@ -17,6 +17,7 @@ mod capabilities;
 pub mod cloud;
 pub(crate) mod http_client;
 mod outcome;
+mod providers;
 mod reason;
 #[cfg(test)]
 pub(crate) mod test_server;
@@ -29,6 +30,7 @@ use futures_util::future::BoxFuture;
 pub use capabilities::{Capabilities, MediaKind};
 pub use http_client::BuildClientError;
 pub use outcome::{HeldState, Outcome, PutOffScope};
+pub use providers::ProviderRule;
 pub use reason::FailReason;
 
 /// One account's way to WhatsApp.

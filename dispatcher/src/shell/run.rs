@@ -125,7 +125,7 @@ async fn serve(
         appender,
         directory,
         vault,
-        cloud: CloudClient::new()?,
+        cloud: CloudClient::new(config.base_urls_allowed)?,
         fetcher: Fetcher::new(rule)?,
         downloads: Semaphore::new(config.attachments_at_once),
         reads: Semaphore::new(READS_AT_ONCE),

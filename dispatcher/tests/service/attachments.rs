@@ -6,7 +6,7 @@ use angelia_dispatcher::config::Config;
 use angelia_shared::ids::MessageId;
 use tokio::sync::Semaphore;
 
-use crate::harness::{Log, Message, Reply, SOMEBODY, Web, World};
+use crate::harness::{Log, Message, Reply, SOMEBODY, Web, World, config};
 
 /// The smallest picture: a PNG of one pixel, as far as a reader of signatures looks.
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\x06\0\0\0\x1f\x15\xc4\x89";
@@ -99,7 +99,7 @@ async fn a_refused_file_takes_down_the_text_that_it_was_to_carry_and_no_other() 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_file_on_this_machine_is_refused_unless_that_was_allowed() {
     let (world, files) = (World::start().await, files().await);
-    let config = Config { attachments_allow_loopback: false, attachments_at_once: 4 };
+    let config = Config { attachments_allow_loopback: false, ..config() };
     let _dispatcher = world.dispatcher_with(config, world.broker.access()).await;
     let account = world.account(|_| {}).await;
     let link = format!("{}/photo.png", files.url);
@@ -151,7 +151,7 @@ async fn a_message_that_is_cancelled_while_its_file_is_fetched_never_goes_out_in
 async fn files_that_do_not_come_hold_up_no_other_accounts_files() {
     let (world, files) = (World::start().await, files().await);
     let broken = Web::start(|_| async { Reply::status(503) }).await;
-    let config = Config { attachments_allow_loopback: true, attachments_at_once: 2 };
+    let config = Config { attachments_at_once: 2, ..config() };
     let _dispatcher = world.dispatcher_with(config, world.broker.access()).await;
     let mut waiting = Vec::new();
     for _ in 0..4 {
