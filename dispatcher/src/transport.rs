@@ -19,8 +19,10 @@ pub(crate) mod http_client;
 mod outcome;
 mod providers;
 mod reason;
+mod sessions;
 #[cfg(test)]
 pub(crate) mod test_server;
+mod ways;
 
 use std::fmt;
 
@@ -32,6 +34,9 @@ pub use http_client::BuildClientError;
 pub use outcome::{HeldState, Outcome, PutOffScope};
 pub use providers::ProviderRule;
 pub use reason::FailReason;
+pub(crate) use sessions::OwnedSessions;
+pub use sessions::Sessions;
+pub use ways::Ways;
 
 /// One account's way to WhatsApp.
 ///

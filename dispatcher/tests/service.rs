@@ -1,7 +1,8 @@
 //! The whole dispatcher against a real broker and the real sandbox.
 //!
 //! Read in this order: `sending` (the plain way), `scripted` and `attachments` (what may go wrong with one message),
-//! `cancel`, `held` (an account that may not send), `restart`, `rivals` (two owners), `late` (a wire that stands still), `broker`, `crowd`.
+//! `cancel`, `held` (an account that may not send), `restart`, `rivals` (two owners), `late` (a wire that stands still), `broker`,
+//! `crowd`, `room` (more messages than may wait in memory).
 
 mod harness;
 
@@ -15,6 +16,7 @@ mod service {
     mod late;
     mod restart;
     mod rivals;
+    mod room;
     mod scripted;
     mod sending;
 }

@@ -3,6 +3,10 @@
 //! It alone holds the partition's rules. What takes time (storing, calling, fetching) runs in tasks of its own that report
 //! back through a queue, so one slow provider or file holds up nobody else.
 //!
+//! Bounds: 32 bytes for each message that waits (`domain/account/queue.rs`); contents of the first few of a queue
+//! (`kept.rs`); [`READ_AHEAD`] records; and when the process holds too many messages, the partitions that hold most of them
+//! read no further (`room.rs`).
+//!
 //! Not here: how it ends (see [`ending`]).
 
 mod ending;
@@ -25,15 +29,18 @@ use super::accounts::{self, Held};
 use super::call::{self, Called, Done, Under};
 use super::kept::Kept;
 use super::prepare::{self, Order, Outgoing, Prepared, Tries};
+use super::room::Share;
 use super::takeover::Claimed;
 use super::{Context, records};
 use crate::domain::account::{CallResult, Decision, Preparation, Write};
 use crate::domain::partition::Partition;
 use crate::metrics as names;
-use crate::transport::PutOffScope;
+use crate::transport::{OwnedSessions, PutOffScope};
 
-/// Records that may wait between the reader and the rules; then reading pauses. At most 1 MiB a partition.
-const READ_AHEAD: usize = 64;
+/// Records that may wait between the reader and the rules; then reading pauses. At most 256 KiB a partition.
+const READ_AHEAD: usize = 16;
+/// How often a partition that reads no further looks whether others have made room.
+const FULL_AGAIN: Duration = Duration::from_secs(1);
 /// Reports of tasks that may wait. Each account has at most three tasks.
 const REPORTS: usize = 1_024;
 /// Only the first few of a queue are kept in memory.
@@ -66,6 +73,10 @@ pub(super) struct Owned {
     reports: mpsc::Receiver<Done>,
     report: mpsc::Sender<Done>,
     kept: Kept,
+    /// What it holds of the messages that the process may hold.
+    share: Share,
+    /// Sessions of its accounts, while it may send.
+    sessions: Option<OwnedSessions>,
     /// What was asked for or is at hand, for each account with messages.
     next: HashMap<AccountId, Next>,
     /// Writes and calls under way.
@@ -88,7 +99,10 @@ impl Owned {
         let reading = context.tasks.start("reading a partition", read_ahead(claimed.reader, send));
         let (report, reports) = mpsc::channel(REPORTS);
         let over = CancellationToken::new();
+        let share = context.room.share();
         Self {
+            share,
+            sessions: None,
             context,
             part,
             rules: claimed.partition,
@@ -120,10 +134,11 @@ impl Owned {
                         break Ended::ClaimLost;
                     }
                 }
-                record = self.records.recv() => match record {
+                record = self.records.recv(), if !self.share.is_full() => match record {
                     Some(Ok(record)) => match self.read(&record) {
                         Read::Record => {}
                         Read::OwnClaim => {
+                            self.sessions = Some(context.ways.sessions.own(self.part));
                             self.rules.caught_up(self.context.clock.now());
                             if let Some(tell) = caught_up.take() {
                                 tell();
@@ -142,9 +157,11 @@ impl Owned {
                     let before = UnixMillis(self.context.clock.now().0.saturating_sub(FORGET_UNKNOWN_MS as i64));
                     self.rules.forget_unknown(before);
                 }
+                () = tokio::time::sleep(FULL_AGAIN), if self.share.is_full() => {}
                 () = due => {}
             }
             self.act();
+            self.share.holds(self.rules.queued(), self.rules.is_caught_up());
         };
         self.reading.abort();
         self.over.cancel();
@@ -235,6 +252,9 @@ impl Owned {
             Prepared::Ready(plan, outgoing) => {
                 next.outgoing = outgoing;
                 next.tries = Tries::default();
+                if let Some(media) = next.outgoing.as_ref().and_then(|outgoing| outgoing.media()) {
+                    self.rules.uploaded(account, message, media);
+                }
                 self.rules.prepared(account, message, plan);
             }
             Prepared::Again(wait_ms, tries) => {

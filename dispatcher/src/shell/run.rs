@@ -24,13 +24,13 @@ use super::Context;
 use super::changes::{self, Changes};
 use super::health::{self, Health};
 use super::partition::{Ended, Owned, count_owned};
+use super::room::Room;
 use super::takeover::{self, ClaimError};
 use super::tasks::Tasks;
-use crate::attachments::{AddressRule, Fetcher};
+use crate::attachments::{AddressRule, Fetcher, WaitingFiles};
 use crate::config::Config;
 use crate::metrics as names;
-use crate::transport::BuildClientError;
-use crate::transport::cloud::CloudClient;
+use crate::transport::{BuildClientError, Ways};
 
 /// A lost claim is not taken back for this long, at first and at most: two processes must not take a partition from each
 /// other in turns. After a takeover an account waits for the call that may still run (11 s) and a gap, so a shorter rest
@@ -119,16 +119,19 @@ async fn serve(
         () = directory.complete() => {}
     }
     let rule = AddressRule { allow_loopback: config.attachments_allow_loopback };
+    let partitions = log.partitions();
     let context = Arc::new(Context {
         changes: Arc::new(Changes::new(log.partitions())),
         log,
         appender,
         directory,
         vault,
-        cloud: CloudClient::new(config.base_urls_allowed)?,
+        ways: Ways::new(config.base_urls_allowed)?,
         fetcher: Fetcher::new(rule)?,
+        files: WaitingFiles::default(),
         downloads: Semaphore::new(config.attachments_at_once),
         reads: Semaphore::new(READS_AT_ONCE),
+        room: Room::new(config.queued_in_memory_max, partitions),
         tasks: Arc::default(),
         member,
         clock: SteadyClock::start(),

@@ -10,10 +10,9 @@ use angelia_shared::log::{AppendError, Entry, From, Group, Guard, HeadError, Rea
 use angelia_shared::subject::{Partition as Part, Subject};
 use tracing::debug;
 
-use super::{Context, records};
+use super::{Context, accounts, records};
 use crate::domain::account::Takeover;
 use crate::domain::partition::Partition;
-use crate::transport::cloud::CAPABILITIES;
 
 /// A partition under a fresh claim, and the reader that brings it up to date and keeps it so.
 pub(super) struct Claimed {
@@ -74,17 +73,16 @@ async fn recover(context: &Context, part: Part, partition: &mut Partition, relea
         from: From::LastPerSubject,
     };
     let mut reader = Reader::new(context.log.clone(), options);
-    let takeover = Takeover {
-        released,
-        now: context.clock.now(),
-        call_timeout_ms: u64::try_from(CAPABILITIES.call_timeout.as_millis()).unwrap_or(u64::MAX),
-    };
+    let takeover = Takeover { released, now: context.clock.now(), call_timeout_ms: 0 };
     loop {
         let record = reader.next().await?;
         match record.subject {
             Ok(Subject::Attempt(_, workspace, account)) => {
                 let Some(Ok(event)) = lines(&record.payload).next().map(Event::from_line) else { continue };
                 let settings = records::settings_of(context, account, takeover.now);
+                let call_timeout = accounts::call_timeout(context, account);
+                let call_timeout_ms = u64::try_from(call_timeout.as_millis()).unwrap_or(u64::MAX);
+                let takeover = Takeover { call_timeout_ms, ..takeover };
                 partition.recover(workspace, account, settings, &event, takeover);
             }
             Ok(Subject::PartitionClaim(_)) => match record.seq.cmp(&partition.claim()) {

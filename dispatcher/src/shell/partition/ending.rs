@@ -19,6 +19,8 @@ use crate::domain::account::Decision;
 
 /// How long running calls may take after the shutdown signal, and their ends to be written. A call takes 10 s at most.
 const FINISH_WITHIN: Duration = Duration::from_secs(12);
+/// How long sessions may take to close; a partition whose sessions do not is not released.
+const CLOSE_WITHIN: Duration = Duration::from_secs(3);
 /// How long the release may take: a batch takes milliseconds, and without it the next owner only waits longer.
 const RELEASE_WITHIN: Duration = Duration::from_secs(3);
 
@@ -32,6 +34,13 @@ impl Owned {
                 warn!(partition = self.part.0, "gave a partition up with calls under way");
                 return self.give_up().await;
             }
+        }
+        // The next owner may open its own as soon as the release is in the log.
+        if let Some(sessions) = self.sessions.take()
+            && tokio::time::timeout(CLOSE_WITHIN, sessions.close()).await.is_err()
+        {
+            warn!(partition = self.part.0, "gave a partition up with sessions open");
+            return self.give_up().await;
         }
         let released = PartitionReleased {
             v: 1,
