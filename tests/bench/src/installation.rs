@@ -151,7 +151,8 @@ impl Drop for Installation {
     }
 }
 
-fn program() -> anyhow::Result<PathBuf> {
+/// The program, built with the same profile as this one.
+pub(crate) fn program() -> anyhow::Result<PathBuf> {
     let own = std::env::current_exe()?;
     let program = own.parent().unwrap_or(Path::new(".")).join("angelia");
     if !program.exists() {

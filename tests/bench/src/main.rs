@@ -4,6 +4,7 @@
 //! cargo build --release -p angelia && cargo run --release -p angelia-bench -- admission
 //! cargo build --release -p angelia && cargo run --release -p angelia-bench -- memory
 //! cargo build --release -p angelia && cargo run --release -p angelia-bench -- connections
+//! cargo build --release -p angelia && cargo run --release -p angelia-bench -- dispatch
 //! ```
 //!
 //! Every figure is a median with its spread over several rounds; the targets take turns, so that a slow minute of the
@@ -12,6 +13,7 @@
 mod admission;
 mod baseline;
 mod connections;
+mod dispatch;
 mod installation;
 mod load;
 mod machine;
@@ -36,6 +38,8 @@ enum Command {
     Memory(memory::Args),
     /// Memory and latency while very many connections are open that say nothing, half of a request, or a byte now and then.
     Connections(connections::Args),
+    /// What the dispatcher takes, how late it sends, and how soon another one goes on in its place.
+    Dispatch(dispatch::Args),
     /// Serves a baseline; started by the other commands.
     #[command(hide = true)]
     Serve(baseline::Args),
@@ -51,6 +55,7 @@ fn main() -> anyhow::Result<()> {
             Command::Admission(args) => admission::run(args).await,
             Command::Memory(args) => memory::run(args).await,
             Command::Connections(args) => connections::run(args).await,
+            Command::Dispatch(args) => dispatch::run(args).await,
             Command::Serve(args) => baseline::serve(args).await,
         }
     })
