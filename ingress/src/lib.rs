@@ -6,5 +6,6 @@ pub mod metrics;
 pub mod shell;
 
 pub use config::Config;
+pub use shell::http::server;
 pub use shell::prometheus;
 pub use shell::run::{RunIngressError, run, run_gated};

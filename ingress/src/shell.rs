@@ -8,7 +8,7 @@ mod contents;
 mod credentials;
 mod directory_writer;
 mod hand_over;
-mod http;
+pub(crate) mod http;
 pub mod keys;
 pub mod prometheus;
 mod rate_limits;

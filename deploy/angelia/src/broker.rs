@@ -10,7 +10,7 @@
 //! - What was acknowledged is on disk (`sync_interval: always`), so that ending the child by force loses nothing.
 //!
 //! Everything lies in `nats/` under the data directory: `nats.conf` (written at each start), `port` and `password` (kept),
-//! `nats-server.pid`, and the store.
+//! `nats-server.pid`, and the store. Batches that the broker gathers are in memory (see `staging.rs`).
 //!
 //! Not here: streams and their settings (see the log in `shared`), a broker that is run elsewhere (`--nats URL`).
 
@@ -21,6 +21,7 @@ mod leftover;
 mod port;
 mod restarts;
 mod settings;
+mod staging;
 mod supervisor;
 #[cfg(test)]
 mod tests;
@@ -30,6 +31,7 @@ use std::future;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use angelia_shared::log::stream::STREAM;
 use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
@@ -67,6 +69,8 @@ pub(crate) struct Broker {
     stop: CancellationToken,
     /// Empty once the supervisor has ended.
     supervisor: Option<AbortOnDropHandle<Result<(), BrokerFailed>>>,
+    /// Goes last: the broker's last batches may still need it.
+    _staging: AbortOnDropHandle<()>,
 }
 
 impl Broker {
@@ -81,6 +85,7 @@ impl Broker {
 
         let (dir, password) = blocking(data_dir.clone(), prepare).await?;
         leftover::stop(&dir).await?;
+        staging::remove_leftover(&dir, STREAM);
 
         let stop = CancellationToken::new();
         let mut tries = 1;
@@ -99,7 +104,8 @@ impl Broker {
         let address = launch.address.clone();
         let supervisor = Supervisor::new(launch, data_dir);
         let supervisor = Some(AbortOnDropHandle::new(tokio::spawn(supervisor.run(running))));
-        Ok(Self { address, stop, supervisor })
+        let staging = AbortOnDropHandle::new(tokio::spawn(staging::keep_in_memory(dir, STREAM)));
+        Ok(Self { address, stop, supervisor, _staging: staging })
     }
 
     /// Where clients connect, without credentials: `nats://127.0.0.1:PORT`.

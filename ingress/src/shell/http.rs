@@ -11,7 +11,7 @@ mod callbacks;
 mod health;
 mod lingering;
 mod places;
-pub(crate) mod server;
+pub mod server;
 mod watched;
 mod webhook;
 
@@ -23,14 +23,16 @@ use angelia_shared::directory::DirectoryView;
 use angelia_shared::log::EventLog;
 use angelia_shared::vault::Vault;
 use axum::Router;
+use axum::body::Body;
 use axum::extract::DefaultBodyLimit;
-use axum::routing::{any, get};
+use axum::response::Response;
+use axum::routing::get;
 use http::{HeaderMap, Request};
 use tokio::sync::watch;
 
 use self::body::BodyReader;
 use self::callbacks::KnownSenders;
-use self::server::Peer;
+use self::server::{Answering, Peer};
 use super::admission::Admission;
 use super::api_log::ApiLog;
 use super::chats::Chats;
@@ -103,13 +105,31 @@ pub(crate) fn app(config: Config, public_url: String, services: Services) -> App
     })
 }
 
-/// All routes.
-pub(crate) fn router(app: App) -> Router {
+/// All routes. Nearly every request is a webhook's: those do not walk through the tree of routes.
+#[derive(Clone)]
+pub(crate) struct Routes {
+    app: App,
+    others: Router,
+}
+
+impl Routes {
+    /// The routes of `app`.
+    pub(crate) fn of(app: App) -> Self {
+        Self { others: others(Arc::clone(&app)), app }
+    }
+}
+
+impl Answering for Routes {
+    async fn answer(self, request: Request<Body>) -> Response {
+        if webhook::is_called_by(request.uri().path()) {
+            return webhook::call(&self.app, request).await;
+        }
+        self.others.answer(request).await
+    }
+}
+
+fn others(app: App) -> Router {
     Router::new()
-        // The method is the webhook's own first check, so every method leads there.
-        .route("/hooks/{*token}", any(webhook::call))
-        .route("/hooks/", any(webhook::call))
-        .route("/hooks", any(webhook::call))
         .route("/callbacks/cloud/{account}", get(callbacks::verify).post(callbacks::take))
         .route("/livez", get(health::live))
         .route("/readyz", get(health::ready))

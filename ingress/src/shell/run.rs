@@ -23,8 +23,8 @@ use super::admission::{Admission, AdmissionError, AdmissionOptions};
 use super::api_log::ApiLog;
 use super::chats::Chats;
 use super::hand_over::{HandOverOptions, KeyedCalls, Live};
-use super::http::server::{self, ServerOptions};
-use super::http::{self, Services};
+use super::http::server::{self, Answering, ServerOptions};
+use super::http::{self, Routes, Services};
 use super::prometheus;
 use super::refusals::RefusalLog;
 use crate::config::Config;
@@ -117,9 +117,9 @@ pub async fn run_gated(
         header_timeout: Duration::from_secs(config.header_timeout_s),
         drain: Duration::from_secs(config.drain_s),
     };
-    let router = http::router(http::app(config, public_url, services));
+    let routes = Routes::of(http::app(config, public_url, services));
     info!(listen.address = %address, member.id = %member, "the ingress takes calls");
-    supervise(listener, router, options, parts, stops, shutdown).await
+    supervise(listener, routes, options, parts, stops, shutdown).await
 }
 
 /// What ends the parts: those that take calls, then those that work for them.
@@ -197,13 +197,13 @@ async fn start(
 
 async fn supervise(
     listener: TcpListener,
-    router: axum::Router,
+    routes: impl Answering,
     options: ServerOptions,
     mut tasks: Tasks,
     stops: Stops,
     shutdown: CancellationToken,
 ) -> Result<(), RunIngressError> {
-    let mut server = tokio::spawn(server::serve(listener, router, options, stops.serving.clone()));
+    let mut server = tokio::spawn(server::serve(listener, routes, options, stops.serving.clone()));
     let mut upkeep = tokio::time::interval(UPKEEP_EVERY);
     let early = loop {
         tokio::select! {

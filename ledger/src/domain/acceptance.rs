@@ -11,7 +11,7 @@ use angelia_shared::ids::{AccountId, MessageId, Position, WebhookId, WorkspaceId
 use angelia_shared::units::{Credits, UnixMillis};
 
 use super::message::Message;
-use super::table::{Decoder, Encoder, Row, Tables};
+use super::table::{Decoder, Encoder, Row, Scattered, Tables};
 
 /// A message as its acceptance made it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,6 +62,8 @@ impl Row for Acceptance {
         input.position().map(Self)
     }
 }
+
+impl Scattered for Acceptance {}
 
 /// The acceptances of one record, by line. Keyed by the record's sequence.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -9,14 +9,16 @@ use angelia_shared::log::digest::sha256;
 use angelia_shared::query::UsedKey;
 
 use super::contradiction::Broken;
-use super::table::{Decoder, Encoder, Row, Tables};
+use super::table::{Decoder, Encoder, Row, Scattered, Tables};
 
 /// A used key. Keyed by its bucket and its digest.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Used {
+pub struct Used {
     message: MessageId,
     fingerprint: String,
 }
+
+impl Scattered for Used {}
 
 impl Row for Used {
     const TABLE: u8 = 13;
@@ -77,10 +79,12 @@ fn digest_of(key: &str) -> [u8; 32] {
 
 /// Which message has a part with an id of the provider's. Keyed by half a digest over account and id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Provided {
+pub struct Provided {
     message: MessageId,
     part: u8,
 }
+
+impl Scattered for Provided {}
 
 impl Row for Provided {
     const TABLE: u8 = 14;

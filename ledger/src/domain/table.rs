@@ -30,6 +30,10 @@ pub trait Row: Sized {
     fn read(input: &mut Decoder<'_>) -> Option<Self>;
 }
 
+/// Rows under keys like dice (ids, digests), all of one length, which are written once and never replaced, removed or
+/// scanned. A store may keep them in another way than rows that are read in order.
+pub trait Scattered: Row {}
+
 /// A key, or the first parts of one. Bytes sort as the parts do.
 pub trait Key: Sized {
     /// Appends the bytes.

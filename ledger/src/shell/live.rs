@@ -29,7 +29,7 @@ pub(crate) struct Live {
 impl Live {
     /// Takes up what the store holds.
     pub(crate) fn resume(store: Store) -> Result<Self, StoreError> {
-        let projection = Projection::resume(Overlay::new(Arc::new(store)))?;
+        let projection = Projection::resume(Overlay::open(Arc::new(store))?)?;
         let Head { seq, batch_end, .. } = projection.head;
         let position = watch::Sender::new(batch_end);
         Ok(Self { projection: RwLock::new(projection), from_nothing: seq == 0, position })

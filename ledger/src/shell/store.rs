@@ -3,10 +3,12 @@
 //! Shape: one ordered key space; [`Store::commit`] writes many rows at once, whole or not at all, the cursor among them.
 //! Everything here can be rebuilt from the log, so a folder that cannot be trusted is set aside, never repaired.
 //!
-//! Not here: what the rows are (see `domain/`), what is not yet written (see [`overlay`]).
+//! Not here: what the rows are (see `domain/`), what is not yet written (see [`overlay`]), rows under keys like dice (see
+//! [`runs`]).
 
 mod folder;
 mod overlay;
+mod runs;
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -25,7 +27,7 @@ use crate::metrics as names;
 pub(crate) use overlay::Overlay;
 
 /// Version of the rows' bytes. Another one on disk is rebuilt, not converted: the log is the truth.
-const LAYOUT: u32 = 3;
+const LAYOUT: u32 = 4;
 /// Where the layout's version is: a key below every table.
 const LAYOUT_KEY: [u8; 1] = [0];
 /// How often sled brings its buffers to the disk. What a crash loses is read from the log again.

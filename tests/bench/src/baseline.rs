@@ -1,9 +1,11 @@
-//! The baselines: what a caller would get from a server that stores nothing, or that publishes each call by itself.
+//! The baselines: what a caller would get from the same HTTP server if it stored nothing, or published each call by itself.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use angelia_ingress::domain::{refusal, send_request};
+use angelia_ingress::server::{self, ServerOptions};
 use angelia_shared::ids::MessageId;
 use anyhow::Context as _;
 use axum::Router;
@@ -13,6 +15,7 @@ use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use axum::routing::post;
 use clap::ValueEnum;
+use tokio_util::sync::CancellationToken;
 
 /// Which baseline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -64,7 +67,12 @@ pub(crate) async fn serve(args: Args) -> anyhow::Result<()> {
         }
     };
     let listener = tokio::net::TcpListener::bind(args.listen).await?;
-    axum::serve(listener, routes).await?;
+    let options = ServerOptions {
+        connections_max: 10_000,
+        header_timeout: Duration::from_secs(30),
+        drain: Duration::from_secs(1),
+    };
+    server::serve(listener, routes, options, CancellationToken::new()).await;
     Ok(())
 }
 

@@ -180,6 +180,52 @@ async fn a_killed_child_is_started_again_with_its_data_and_its_address() {
 }
 
 #[tokio::test]
+async fn batches_are_gathered_in_memory_also_after_the_child_was_started_again() {
+    let place = Place::new();
+    let broker = place.start().await;
+    let options = jetstream::stream::Config {
+        name: STREAM.into(),
+        subjects: vec!["ev.>".into()],
+        allow_atomic_publish: true,
+        ..Default::default()
+    };
+    connect(&broker).await.create_stream(options).await.expect("created");
+    let link = place.data_dir.path().join("nats/store/jetstream/$G/streams/ANGELIA_EVENTS/batches");
+    let folder = || fs::read_link(&link).ok();
+    // A machine without a file system in memory works too, so here is nothing to see.
+    if !Path::new("/dev/shm").is_dir() {
+        return broker.stop().await;
+    }
+    for round in 1..=2 {
+        until("the link", || folder().is_some()).await;
+        store_batch(&broker, round).await;
+        if round == 1 {
+            let killed = place.pid();
+            kill(Pid::from_raw(killed), Signal::SIGKILL).expect("it ran");
+            until("a successor", || place.try_pid().is_some_and(|pid| pid != killed)).await;
+        }
+    }
+    let folder = folder().expect("a link");
+    broker.stop().await;
+    until("the folder is removed", || !folder.exists()).await;
+}
+
+/// Stores an atomic batch of two messages; the stream holds twice `round` then.
+async fn store_batch(broker: &Broker, round: u64) {
+    let jetstream = connect(broker).await;
+    let client = jetstream.client();
+    let mut headers = async_nats::HeaderMap::new();
+    headers.insert("Nats-Batch-Id", round.to_string());
+    headers.insert("Nats-Batch-Sequence", "1");
+    client.publish_with_headers("ev.a", headers.clone(), "one".into()).await.expect("sent");
+    headers.insert("Nats-Batch-Sequence", "2");
+    headers.insert("Nats-Batch-Commit", "1");
+    client.request_with_headers("ev.b", headers, "two".into()).await.expect("answered");
+    let mut stream = jetstream.get_stream(STREAM).await.expect("there");
+    assert_eq!(stream.info().await.expect("there").state.messages, 2 * round);
+}
+
+#[tokio::test]
 async fn a_dropped_broker_leaves_no_child() {
     let place = Place::new();
     let broker = place.start().await;

@@ -12,6 +12,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::Body;
 use axum::response::Response;
 use http::HeaderValue;
 use http::header::CONNECTION;
@@ -38,21 +39,33 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Bounds of the server.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct ServerOptions {
+pub struct ServerOptions {
     /// Connections served at once.
-    pub(crate) connections_max: usize,
+    pub connections_max: usize,
     /// How long a head may take, or an idle connection stay.
-    pub(crate) header_timeout: Duration,
+    pub header_timeout: Duration,
     /// How long requests under way may take after the signal to stop.
-    pub(crate) drain: Duration,
+    pub drain: Duration,
 }
 
 /// Who is at the other end of the connection.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Peer(pub(crate) SocketAddr);
 
+/// What has requests answered.
+pub trait Answering: Clone + Send + Sync + 'static {
+    /// Answers a request.
+    fn answer(self, request: http::Request<Body>) -> impl Future<Output = Response> + Send;
+}
+
+impl Answering for Router {
+    async fn answer(self, request: http::Request<Body>) -> Response {
+        self.oneshot(request).await.unwrap_or_else(|never| match never {})
+    }
+}
+
 /// Serves until `shutdown`, then answers what is under way, within `options.drain`.
-pub(crate) async fn serve(listener: TcpListener, router: Router, options: ServerOptions, shutdown: CancellationToken) {
+pub async fn serve(listener: TcpListener, routes: impl Answering, options: ServerOptions, shutdown: CancellationToken) {
     let places = Places::new(options.connections_max);
     let connections = TaskTracker::new();
     let give_up = CancellationToken::new();
@@ -77,7 +90,7 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, options: Server
             taken = places.take() => taken,
             () = shutdown.cancelled() => break,
         };
-        let connection = connection(stream, peer, taken, router.clone(), options, shutdown.clone());
+        let connection = connection(stream, peer, taken, routes.clone(), options, shutdown.clone());
         let give_up = give_up.clone();
         connections.spawn(async move {
             tokio::select! {
@@ -99,13 +112,13 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, options: Server
 /// Has a request answered. When its body was not read whole, the answer says that the connection will be closed: it is,
 /// and a client that does not know would send its next call into nothing.
 async fn answer(
-    router: Router,
+    routes: impl Answering,
     request: hyper::Request<hyper::body::Incoming>,
     place: Arc<Place>,
 ) -> Result<Response, Infallible> {
     place.begin_request();
     let (request, is_read) = Watched::request(request, &place);
-    let mut response = router.oneshot(request).await?;
+    let mut response = routes.answer(request.map(Body::new)).await;
     if !is_read.load(Ordering::Relaxed) {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
@@ -117,7 +130,7 @@ async fn connection(
     stream: TcpStream,
     peer: SocketAddr,
     taken: Taken,
-    router: Router,
+    routes: impl Answering,
     options: ServerOptions,
     shutdown: CancellationToken,
 ) {
@@ -130,14 +143,14 @@ async fn connection(
         () = shutdown.cancelled() => return,
     }
     // In a box: until here the task is small.
-    Box::pin(served(stream, peer, taken, router, options, shutdown)).await;
+    Box::pin(served(stream, peer, taken, routes, options, shutdown)).await;
 }
 
 async fn served(
     stream: TcpStream,
     peer: SocketAddr,
     taken: Taken,
-    router: Router,
+    routes: impl Answering,
     options: ServerOptions,
     shutdown: CancellationToken,
 ) {
@@ -148,7 +161,7 @@ async fn served(
     let of_service = Arc::clone(&place);
     let service = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
         request.extensions_mut().insert(Peer(peer));
-        answer(router.clone(), request, Arc::clone(&of_service))
+        answer(routes.clone(), request, Arc::clone(&of_service))
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

@@ -17,7 +17,6 @@ use angelia_shared::log::digest::sha256;
 use angelia_shared::subject::Partition;
 use angelia_shared::telemetry::chain;
 use axum::body::Body;
-use axum::extract::State;
 use axum::response::Response;
 use bytes::Bytes;
 use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
@@ -25,7 +24,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 use tracing::{debug, warn};
 
 use super::body::BodyFault;
-use super::{App, Parts, caller_of};
+use super::{Parts, caller_of};
 use crate::domain::account_choice::check_of_chat;
 use crate::domain::chat::ChatId;
 use crate::domain::idempotency_key;
@@ -40,8 +39,8 @@ use crate::shell::refusals::{BODY_BYTES_KEPT, RefusedCall};
 
 /// The longest text that the Cloud API takes, in characters.
 const CLOUD_TEXT_CHARS_MAX: usize = 4_096;
-/// Where the token stands in the path.
-const PATH_PREFIX: &str = "/hooks/";
+/// Where the token stands in the path, behind another slash.
+const PATH: &str = "/hooks";
 /// The answer when it cannot be known now what to answer.
 const UNAVAILABLE: Refusal = Refusal::LogUnavailable { retry_after_s: 1 };
 
@@ -92,16 +91,26 @@ fn json_response(status: StatusCode, body: Vec<u8>) -> Response {
     response
 }
 
+/// Whether a request to `path` is a webhook's, whatever its method: that is the webhook's own first check.
+pub(super) fn is_called_by(path: &str) -> bool {
+    token_in(path).is_some()
+}
+
+fn token_in(path: &str) -> Option<&str> {
+    let rest = path.strip_prefix(PATH)?;
+    if rest.is_empty() { Some(rest) } else { rest.strip_prefix('/') }
+}
+
 /// Takes a call.
-pub(super) async fn call(State(app): State<App>, request: Request<Body>) -> Response {
+pub(super) async fn call(app: &Parts, request: Request<Body>) -> Response {
     let started = clock::monotonic();
-    let response = answer(&app, request, started).await;
+    let response = answer(app, request, started).await;
     metrics::counter!(names::CALLS_ANSWERED, "status" => status_label(response.status())).increment(1);
     metrics::histogram!(names::CALL_SECONDS).record(started.elapsed().as_secs_f64());
     response
 }
 
-async fn answer(app: &App, request: Request<Body>, now: Instant) -> Response {
+async fn answer(app: &Parts, request: Request<Body>, now: Instant) -> Response {
     if request.method() != Method::POST {
         return Answer::from(&Refusal::MethodNotAllowed).into_response();
     }
@@ -132,7 +141,7 @@ fn webhook_of(app: &Parts, path: &str) -> Result<std::sync::Arc<WebhookChanged>,
     if !app.directory.is_complete() {
         return Err(UNAVAILABLE);
     }
-    let hash = token::hash(path.strip_prefix(PATH_PREFIX).unwrap_or_default());
+    let hash = token::hash(token_in(path).unwrap_or_default());
     let directory = app.directory.read();
     let webhook = directory.webhook_by_token(&hash, clock::now()).ok_or(Refusal::WebhookNotFound)?;
     Ok(std::sync::Arc::clone(&webhook.state))

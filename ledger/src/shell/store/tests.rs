@@ -28,7 +28,7 @@ fn head(seq: u64) -> Head {
 
 /// Makes a ledger's folder that was folded up to 900, with many wallets.
 fn filled(path: &Path) {
-    let mut overlay = Overlay::new(Arc::new(Store::open(path, CACHE, LOG).unwrap()));
+    let mut overlay = Overlay::open(Arc::new(Store::open(path, CACHE, LOG).unwrap())).unwrap();
     for id in 0..4_000_u64 {
         overlay.put(&WorkspaceId(u128::from(id)), &Wallet { head: id, ..Wallet::default() });
     }
@@ -51,7 +51,7 @@ fn cursor(path: &Path, log: LogIdentity) -> u64 {
 fn rows_and_cursor_are_there_after_opening_again() {
     let (parent, path) = folder();
     filled(&path);
-    let overlay = Overlay::new(Arc::new(Store::open(&path, CACHE, LOG).unwrap()));
+    let overlay = Overlay::open(Arc::new(Store::open(&path, CACHE, LOG).unwrap())).unwrap();
     assert_eq!(overlay.get::<Head>(&()).unwrap().unwrap().seq, 900);
     assert_eq!(overlay.get::<Wallet>(&WorkspaceId(77)).unwrap().unwrap().head, 77);
     assert!(aside(&parent).is_empty());
@@ -62,7 +62,7 @@ fn what_was_not_flushed_is_not_there() {
     let (_parent, path) = folder();
     filled(&path);
     {
-        let mut overlay = Overlay::new(Arc::new(Store::open(&path, CACHE, LOG).unwrap()));
+        let mut overlay = Overlay::open(Arc::new(Store::open(&path, CACHE, LOG).unwrap())).unwrap();
         overlay.put(&(), &head(950));
         assert_eq!(overlay.get::<Head>(&()).unwrap().unwrap().seq, 950);
     }
@@ -221,7 +221,7 @@ proptest! {
     #[test]
     fn rows_over_the_store_look_like_one_table(changes in changes(), from in 0_u8..24, to in 0_u8..24, limit in 1_usize..9) {
         let (_parent, path) = folder();
-        let mut overlay = Overlay::new(Arc::new(Store::open(&path, CACHE, LOG).unwrap()));
+        let mut overlay = Overlay::open(Arc::new(Store::open(&path, CACHE, LOG).unwrap())).unwrap();
         let mut memory = MemoryTables::default();
         let key = |key: u8| (angelia_shared::ids::WriterId(1), WorkspaceId(u128::from(key)));
         for change in changes {
@@ -253,7 +253,7 @@ proptest! {
 #[test]
 fn a_row_that_cannot_be_read_is_damage() {
     let (_parent, path) = folder();
-    let mut overlay = Overlay::new(Arc::new(Store::open(&path, CACHE, LOG).unwrap()));
+    let mut overlay = Overlay::open(Arc::new(Store::open(&path, CACHE, LOG).unwrap())).unwrap();
     overlay.put_bytes([&[Wallet::TABLE][..], &5_u128.to_be_bytes()].concat(), Some(vec![0xFF]));
     overlay.flush().unwrap();
     assert!(overlay.get::<Wallet>(&WorkspaceId(5)).unwrap_err().is_damage());
