@@ -9,6 +9,9 @@
 //!   message certainly was not accepted. Whatever leaves a doubt is *unknown*.
 //! - A call ends within [`Capabilities::call_timeout`], and bytes that may have been written are never written again.
 //!
+//! Read next: `capabilities.rs` (what a way declares of itself), `ways.rs` (the one place that knows them by name),
+//! `sessions.rs` (for those that stay connected), `providers.rs` (where a provider may be).
+//!
 //! Not here: when to send, how often to try again, what a refund is (the pace and the ledger decide that); fetching a
 //! file from a link (see `attachments.rs`).
 
