@@ -16,6 +16,10 @@ pub const SEND_LATENESS_SECONDS: &str = "dispatcher_send_lateness_seconds";
 pub const CALL_SECONDS: &str = "dispatcher_call_seconds";
 /// Partitions that this process owns and has caught up with.
 pub const PARTITIONS_OWNED: &str = "dispatcher_partitions_owned";
+/// Partitions claimed, by `from`: nobody, dead, silent.
+pub const PARTITIONS_CLAIMED: &str = "dispatcher_partitions_claimed_total";
+/// Partitions released for others.
+pub const PARTITIONS_RELEASED: &str = "dispatcher_partitions_released_total";
 /// Claims that another process took.
 pub const CLAIMS_LOST: &str = "dispatcher_claims_lost_total";
 /// Records that could not be read.

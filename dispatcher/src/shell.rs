@@ -1,12 +1,14 @@
 //! The dispatcher at work: claims, reads, writes, calls. Few decisions are made here.
 //!
-//! Read in this order: [`run`] (the process), [`takeover`] (how a partition is claimed and recovered), [`partition`] (the
-//! task that owns one), [`prepare`] (content and files), [`call`] (from a durable start to a durable end).
+//! Read in this order: [`run`] (the process), [`keeper`] (which partitions it has), [`takeover`] (how one is claimed and
+//! recovered), [`partition`] (the task that owns one), [`prepare`] (content and files), [`call`] (from a durable start to a durable end).
 
 mod accounts;
 mod call;
 mod changes;
+mod claims;
 mod health;
+mod keeper;
 mod kept;
 mod partition;
 mod prepare;
@@ -15,6 +17,7 @@ mod room;
 pub(crate) mod run;
 mod takeover;
 mod tasks;
+mod turns;
 
 use std::sync::Arc;
 
@@ -22,6 +25,7 @@ use angelia_shared::clock::SteadyClock;
 use angelia_shared::directory::DirectoryView;
 use angelia_shared::ids::MemberId;
 use angelia_shared::log::{Appender, EventLog};
+use angelia_shared::members::Membership;
 use angelia_shared::vault::Vault;
 use tokio::sync::Semaphore;
 
@@ -47,5 +51,7 @@ pub(crate) struct Context {
     pub(crate) room: Arc<room::Room>,
     pub(crate) tasks: Arc<tasks::Tasks>,
     pub(crate) member: MemberId,
+    /// The lease: while it is not fresh, others may take this process for dead, and it begins nothing.
+    pub(crate) own: Membership,
     pub(crate) clock: SteadyClock,
 }

@@ -12,17 +12,16 @@ pub(crate) mod dispatcher;
 pub(crate) mod gate;
 pub(crate) mod journal;
 pub(crate) mod message;
-pub(crate) mod proxy;
 pub(crate) mod sandbox;
 pub(crate) mod wait;
 pub(crate) mod web;
 pub(crate) mod world;
 
 pub(crate) use account::Account;
+pub(crate) use angelia_shared::testing::Proxy;
 pub(crate) use chronicle::Log;
 pub(crate) use gate::Gate;
 pub(crate) use message::Message;
-pub(crate) use proxy::Proxy;
 pub(crate) use wait::{LATER, eventually};
 pub(crate) use web::{Reply, Web};
 pub(crate) use world::World;

@@ -1,7 +1,7 @@
 //! The whole dispatcher against a real broker and the real sandbox.
 //!
 //! Read in this order: `sending` (the plain way), `scripted` and `attachments` (what may go wrong with one message),
-//! `cancel`, `held` (an account that may not send), `restart`, `rivals` (two owners), `late` (a wire that stands still), `broker`,
+//! `cancel`, `held` (an account that may not send), `limits`, `restart`, `rivals` (two owners), `late` (a wire that stands still), `lease`, `broker`,
 //! `crowd`, `room` (more messages than may wait in memory).
 
 mod harness;
@@ -14,6 +14,8 @@ mod service {
     mod crowd;
     mod held;
     mod late;
+    mod lease;
+    mod limits;
     mod restart;
     mod rivals;
     mod room;

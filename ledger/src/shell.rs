@@ -3,7 +3,6 @@
 pub(crate) mod actor;
 pub(crate) mod consumer;
 pub(crate) mod live;
-pub(crate) mod members;
 pub(crate) mod replay;
 pub(crate) mod run;
 pub(crate) mod service;

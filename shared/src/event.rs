@@ -9,12 +9,15 @@
 pub mod attempt;
 pub mod directory;
 pub mod message;
+mod pace;
 pub mod wallet;
 pub mod writer;
 
 use serde::{Deserialize, Serialize};
 
-pub use attempt::{AttemptEnded, AttemptStarted, Carry, MessageCancelled, MessageExpired, OpenMessage, PartRefused};
+pub use attempt::{
+    AttemptEnded, AttemptStarted, Carry, MessageCancelled, MessageExpired, OpenMessage, PartRefused, Sendings,
+};
 pub use directory::{AccountChanged, TokenChanged, WebhookChanged, WorkspaceChanged};
 pub use message::{
     CancelRequested, Content, KeyUsed, MessageAccepted, MessageDelivered, MessageFailed, MessageRead, MessageSent,

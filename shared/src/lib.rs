@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod config;
+pub mod csv;
 pub mod dice;
 pub mod directory;
 pub mod event;
@@ -11,9 +12,11 @@ pub mod members;
 pub mod metrics;
 pub mod query;
 pub mod rendezvous;
+pub mod shown;
 pub mod subject;
 pub mod telemetry;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+pub mod turns;
 pub mod units;
 pub mod vault;

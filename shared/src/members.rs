@@ -1,7 +1,7 @@
 //! Which processes are alive: each renews a key in a bucket whose keys expire, and everybody can follow the bucket.
 //!
 //! Read in this order: [`roster`] (who counts as alive, pure), [`membership`] (renews one's own key), [`view`] (follows all
-//! keys). Liveness only: nothing is safe because of it. What must hold is held by guards, claims and fences in the log.
+//! keys), [`joining`] (both, waiting while the broker is away). Liveness only: nothing is safe because of it. What must hold is held by guards, claims and fences in the log.
 //!
 //! Invariants:
 //! - A watch that was lost empties nothing: who was alive stays so until a watch that stands again has not seen it for a TTL.
@@ -10,6 +10,7 @@
 //! The bucket is kept in memory: a key is worth nothing after a restart of the broker, and renewals would otherwise share the
 //! log's disk. A broker on its own forgets such a bucket when it restarts, so whoever misses it makes it again.
 
+pub mod joining;
 pub mod membership;
 pub mod roster;
 pub mod view;
@@ -25,6 +26,7 @@ use crate::ids::MemberId;
 use crate::log::EventLog;
 use crate::units::UnixMillis;
 
+pub use joining::{Joined, join};
 pub use membership::Membership;
 pub use roster::Roster;
 pub use view::MembersView;
@@ -103,6 +105,9 @@ pub struct Member {
     pub member: MemberId,
     /// When it joined.
     pub started_at: UnixMillis,
+    /// It lives, and is about to go: nothing new is for it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub leaving: bool,
 }
 
 impl Member {

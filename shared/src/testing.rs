@@ -1,6 +1,9 @@
-//! A real broker for tests: a `nats-server` of its own, on a free port, that can be killed and started again.
+//! A real broker for tests: a `nats-server` of its own, on a free port, that can be killed and started again; and a wire to it
+//! that can be cut ([`Proxy`]).
 //!
 //! Only with the feature `testing`, which no installed program enables.
+
+mod proxy;
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -11,6 +14,8 @@ use tempfile::TempDir;
 
 use crate::log::stream::DEFAULT_PARTITIONS;
 use crate::log::{Access, EventLog, connect};
+
+pub use proxy::Proxy;
 
 /// A running `nats-server` with JetStream and `sync_interval: always`. Dropping it kills the server and its data.
 pub struct TestBroker {
@@ -25,11 +30,19 @@ impl TestBroker {
     /// # Panics
     /// When it cannot be started: the test cannot go on.
     pub async fn start() -> Self {
+        Self::start_with("").await
+    }
+
+    /// Starts a server with an empty store and these further settings; whoever gives no name must be let in.
+    ///
+    /// # Panics
+    /// When it cannot be started: the test cannot go on.
+    pub async fn start_with(settings: &str) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
         let port = free_port();
         let config = format!(
             "listen: \"127.0.0.1:{port}\"\nserver_name: test\njetstream {{ store_dir: \"{}\", sync_interval: always, \
-             max_file_store: 20G }}\n",
+             max_file_store: 20G }}\n{settings}\n",
             folder.path().join("store").display()
         );
         std::fs::write(folder.path().join("nats.conf"), config).expect("the configuration can be written");

@@ -14,7 +14,7 @@ use std::time::Duration;
 use angelia_shared::dice;
 use angelia_shared::log::stream::DEFAULT_PARTITIONS;
 use angelia_shared::log::{Access, EventLog, connect};
-use angelia_shared::testing::{free_port, server_binary};
+use angelia_shared::testing::{Proxy, free_port, server_binary};
 use nix::sys::signal::Signal;
 use serde_json::json;
 use tokio::net::TcpStream;
@@ -44,6 +44,8 @@ pub struct Size {
     pub ledgers: usize,
     /// Processes that send.
     pub dispatchers: usize,
+    /// Whether each of these reaches the broker over a wire of its own.
+    pub wired: bool,
 }
 
 /// One process, and how it is started.
@@ -56,6 +58,8 @@ pub struct Member {
     log: PathBuf,
     ward: Ward,
     process: Option<Process>,
+    /// Its wire to the broker, if it has one of its own.
+    pub wire: Option<Proxy>,
 }
 
 impl Member {
@@ -145,7 +149,9 @@ impl Fleet {
         let roles = [("ledger", size.ledgers), ("dispatcher", size.dispatchers), ("ingress", size.ingresses)];
         for (role, count) in roles {
             for number in 0..count {
-                fleet.add(role, number, settings);
+                let is_wired = size.wired && role == "dispatcher";
+                let wire = if is_wired { Some(Proxy::to(fleet.broker_port).await) } else { None };
+                fleet.add(role, number, settings, wire);
             }
         }
         fleet.is_ready().await;
@@ -163,13 +169,14 @@ impl Fleet {
         );
         fs::write(&config, text).expect("a file can be written");
         let arguments = vec!["-c".to_owned(), config.display().to_string()];
-        self.begin("broker".to_owned(), server_binary(), arguments, Vec::new());
+        self.begin("broker".to_owned(), server_binary(), arguments, Vec::new(), None);
     }
 
-    fn add(&mut self, role: &str, number: usize, settings: &[(&str, &str)]) {
+    fn add(&mut self, role: &str, number: usize, settings: &[(&str, &str)], wire: Option<Proxy>) {
         let name = format!("{role}-{number}");
         let path = |of: &str| self.folder.join(of).display().to_string();
-        let mut arguments = vec![role.to_owned(), "--nats".to_owned(), self.broker_url()];
+        let broker = wire.as_ref().map_or_else(|| self.broker_url(), |wire| wire.access().url);
+        let mut arguments = vec![role.to_owned(), "--nats".to_owned(), broker];
         arguments.extend(["--master-key-file".to_owned(), path("master-key"), "--data".to_owned(), path(&name)]);
         if role == "ingress" {
             let listen = self.urls[number].trim_start_matches("http://").to_owned();
@@ -179,13 +186,20 @@ impl Fleet {
             settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         settings.push(("ANGELIA_OPERATOR_TOKEN".to_owned(), self.operator_token.clone()));
         settings.push(("ANGELIA_BASE_URLS_ALLOWED".to_owned(), self.sandbox.url.clone()));
-        self.begin(name, process::angelia(), arguments, settings);
+        self.begin(name, process::angelia(), arguments, settings, wire);
     }
 
-    fn begin(&mut self, name: String, program: PathBuf, arguments: Vec<String>, settings: Vec<(String, String)>) {
+    fn begin(
+        &mut self,
+        name: String,
+        program: PathBuf,
+        arguments: Vec<String>,
+        settings: Vec<(String, String)>,
+        wire: Option<Proxy>,
+    ) {
         let log = self.folder.join(format!("{name}.log"));
         let ward = Ward { broker_pid_file: self.folder.join("none"), folder: self.folder.clone() };
-        let mut member = Member { name, program, arguments, settings, log, ward, process: None };
+        let mut member = Member { name, program, arguments, settings, log, ward, process: None, wire };
         member.start();
         self.members.push(member);
     }

@@ -4,11 +4,14 @@
 //! [`journal`] (what WhatsApp received: the truth about sending), [`checker`] (the invariants, from the log alone).
 //! The tests are in `tests/`, one file for each subject.
 //!
-//! Not here: the rules themselves. Nothing in this crate calls a service's code; it would prove the code with itself. The
-//! one exception is `tests/model`, which drives the services' rules through every history of a small installation.
+//! Not here: the rules themselves. Nothing in this crate calls a service's code; it would prove the code with itself. Two
+//! exceptions: the ledger's audit, which knows nothing of the services' rules, and `tests/model`, which drives those rules
+//! through every history of a small installation.
 
+pub mod blows;
 pub mod checker;
 pub mod client;
+pub mod dice;
 pub mod files;
 pub mod fleet;
 pub mod installation;

@@ -44,6 +44,14 @@ pub fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
+/// Reads a setting of the tests themselves that is a number.
+///
+/// # Panics
+/// When it is none.
+pub fn number(name: &str) -> Option<u64> {
+    environment(name).map(|text| text.parse().unwrap_or_else(|_| panic!("{name} must be a whole number, not {text}")))
+}
+
 /// A command that knows none of the settings of whoever runs the tests.
 pub fn command(program: &Path) -> Command {
     let mut command = Command::new(program);

@@ -281,6 +281,11 @@ pub struct Away {
 }
 
 impl Away {
+    /// Its id.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
     /// Comes back, with the same token and the same webhook URL.
     pub fn back(self, installation: &Installation) -> Tenant<'_> {
         Tenant {

@@ -27,10 +27,11 @@ mod supervisor;
 mod tests;
 mod version;
 
-use std::future;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use std::{fs, future, io};
 
+use angelia_shared::log::Access;
 use angelia_shared::log::stream::STREAM;
 use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
@@ -42,6 +43,9 @@ use self::launch::{Launch, LaunchError};
 use self::settings::Address;
 use self::supervisor::Supervisor;
 use crate::data_dir::{DataDir, DataDirError};
+
+/// Where the store is, relative to the data directory.
+pub(crate) const STORE: &str = "nats/store";
 
 /// Recovering the store of a long life takes a while after a crash; beyond this something is wrong.
 pub(crate) const DEFAULT_READY_WITHIN: Duration = Duration::from_secs(120);
@@ -108,14 +112,9 @@ impl Broker {
         Ok(Self { address, stop, supervisor, _staging: staging })
     }
 
-    /// Where clients connect, without credentials: `nats://127.0.0.1:PORT`.
-    pub(crate) fn url(&self) -> String {
-        self.address.url()
-    }
-
-    /// User and password that clients connect with.
-    pub(crate) fn credentials(&self) -> (&str, &str) {
-        (Address::USER, &self.address.password)
+    /// Where clients connect, and as whom.
+    pub(crate) fn access(&self) -> Access {
+        self.address.access()
     }
 
     /// Resolves when the broker ended for good and will not be started again, never otherwise. May be dropped and
@@ -140,6 +139,16 @@ impl Broker {
             let _ = supervisor.await;
         }
     }
+}
+
+/// How to reach the broker of an installation that another process runs.
+///
+/// # Errors
+/// When its files cannot be read.
+pub(crate) fn running(data_dir: &Path) -> io::Result<Access> {
+    let read = |name| fs::read_to_string(data_dir.join(name)).map(|text| text.trim().to_owned());
+    let port = read(settings::PORT_FILE)?.parse().map_err(io::Error::other)?;
+    Ok(Address { port, password: read(settings::PASSWORD_FILE)? }.access())
 }
 
 /// The parts that need no port yet: directory, password, room on the disk.

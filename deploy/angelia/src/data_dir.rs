@@ -227,7 +227,8 @@ fn take(lock: &File) -> io::Result<bool> {
     Ok(false)
 }
 
-fn create_private(path: &Path) -> io::Result<()> {
+/// Makes a directory, and those above it, that other users cannot enter. One that is there stays as it is.
+pub(crate) fn create_private(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 

@@ -35,7 +35,11 @@ impl Installation {
     }
 }
 
-fn read_master_key(path: &Path) -> anyhow::Result<MasterKey> {
+/// Reads a master key's file.
+///
+/// # Errors
+/// When it is not there or holds something else.
+pub(crate) fn read_master_key(path: &Path) -> anyhow::Result<MasterKey> {
     let text = std::fs::read_to_string(path).with_context(|| {
         format!("cannot read the master key {}; every process of an installation needs the same", path.display())
     })?;

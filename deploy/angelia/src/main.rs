@@ -1,5 +1,7 @@
 //! The `angelia` binary: one subcommand per role.
 
+mod audit;
+mod backup;
 mod broker;
 mod cli;
 mod data_dir;
@@ -17,6 +19,7 @@ use std::process::ExitCode;
 
 use angelia_shared::config::Source;
 use angelia_shared::telemetry::{self, LogForm};
+use anyhow::Context as _;
 use clap::Parser as _;
 
 use crate::cli::{Cli, Command, Common};
@@ -30,6 +33,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const EXIT_USAGE: u8 = 64;
 /// The program could not go on.
 const EXIT_FAILED: u8 = 1;
+/// An audit, a backup or a restore could not be done: nothing is said about the log.
+const EXIT_CANNOT_TELL: u8 = 2;
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -55,11 +60,14 @@ fn main() -> ExitCode {
             telemetry::start("info", LogForm::Text);
             run(sandbox::run(args))
         }
+        Command::Audit(args) => look(audit::run(args.command)),
+        Command::Backup(args) => look(backup::make::run(args)),
+        Command::Restore(args) => look(backup::restore::run(args)),
     }
 }
 
 fn with_settings(common: &Common, role: impl FnOnce(Settings) -> ExitCode) -> ExitCode {
-    let source = Source::read(common.config.as_deref()).map(|source| source.with_flags(common.flags()));
+    let source = Source::read(common.place.config.as_deref()).map(|source| source.with_flags(common.flags()));
     let settings = match source.and_then(|source| Settings::read(&source)) {
         Ok(settings) => settings,
         Err(error) => {
@@ -77,18 +85,37 @@ fn with_settings(common: &Common, role: impl FnOnce(Settings) -> ExitCode) -> Ex
 }
 
 fn run(role: impl Future<Output = anyhow::Result<()>>) -> ExitCode {
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            eprintln!("angelia: cannot start: {error}");
-            return ExitCode::from(EXIT_FAILED);
+    match block_on(role) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failed(&error, EXIT_FAILED),
+    }
+}
+
+/// Runs what looks at a log and says whether all is well with it.
+fn look(work: impl Future<Output = anyhow::Result<bool>>) -> ExitCode {
+    let unless_interrupted = async {
+        let shutdown = signals::shutdown_on_signal()?;
+        tokio::select! {
+            // What it has opened goes with it, a broker of its own, too.
+            () = shutdown.cancelled() => anyhow::bail!("interrupted"),
+            looked = work => looked,
         }
     };
-    match runtime.block_on(role) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("angelia: {error:#}");
-            ExitCode::from(EXIT_FAILED)
-        }
+    match block_on(unless_interrupted) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(EXIT_FAILED),
+        Err(error) if error.is::<audit::NobodyReads>() => ExitCode::SUCCESS,
+        Err(error) if error.is::<audit::place::Unusable>() => failed(&error, EXIT_USAGE),
+        Err(error) => failed(&error, EXIT_CANNOT_TELL),
     }
+}
+
+fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    runtime.context("cannot start")?.block_on(work)
+}
+
+fn failed(error: &anyhow::Error, code: u8) -> ExitCode {
+    eprintln!("angelia: {error:#}");
+    ExitCode::from(code)
 }

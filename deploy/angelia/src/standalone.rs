@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
-use crate::broker::{Broker, BrokerConfig, DEFAULT_READY_WITHIN};
+use crate::broker::{Broker, BrokerConfig, DEFAULT_READY_WITHIN, STORE};
 use crate::data_dir::DataDir;
 use crate::installation::Installation;
 use crate::open_files;
@@ -27,8 +27,6 @@ use crate::signals::shutdown_on_signal;
 
 /// Where the master key is kept, under the data directory.
 pub(crate) const MASTER_KEY: &str = "master-key";
-/// The embedded broker's store.
-const STORE: &str = "nats/store";
 /// Where the operator's token is kept.
 const OPERATOR_TOKEN: &str = "operator-token";
 /// What the sandbox signs its callbacks with.
@@ -90,8 +88,7 @@ async fn start_broker(dir: &DataDir, settings: &Settings) -> anyhow::Result<(Opt
         ready_within: DEFAULT_READY_WITHIN,
     };
     let broker = Broker::start(config).await?;
-    let (user, password) = broker.credentials();
-    let access = Access { url: broker.url(), user: Some(user.to_owned()), password: Some(password.to_owned()) };
+    let access = broker.access();
     Ok((Some(broker), access))
 }
 

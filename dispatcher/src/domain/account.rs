@@ -8,6 +8,7 @@
 //! - DP-1 no attempt starts before `not_before`, which is the end of the last one and its gap.
 //! - DP-2 only the message at the front is ever attempted; it leaves the front only when it is over or unknown.
 //! - DP-4 a part that is open or unknown is not attempted again (on transports that cannot recognise it).
+//! - What its limits hold, they hold at the front: nothing overtakes it (see [`super::limits`]).
 //! - What an earlier owner left open stays open, for every owner to come, until its call must be over.
 //!
 //! Not here: other accounts and the low-water mark (see [`super::partition`]), making calls.
@@ -17,6 +18,7 @@ mod finish;
 mod next;
 mod queue;
 mod recover;
+mod turn;
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
@@ -28,9 +30,11 @@ use angelia_shared::units::{Credits, UnixMillis};
 pub use finish::PAUSE_MS;
 pub use next::{Decision, Preparation, Write};
 pub use queue::BYTES_PER_MESSAGE;
-pub use recover::{CALL_STARTS_WITHIN_MS, Takeover};
+pub use recover::{CALL_STARTS_WITHIN_MS, Takeover, shift_ms, time_of};
+pub use turn::{Turn, Waits};
 
 use self::queue::Queue;
+use super::limits::{Limits, Memory};
 use super::plan::{self, Plan};
 use crate::transport::{FailReason, HeldState, PutOffScope};
 
@@ -65,6 +69,8 @@ pub struct Hold {
 pub struct Settings {
     /// Range of the gap in milliseconds, floor first.
     pub gap_ms: (u64, u64),
+    /// What else holds its attempts.
+    pub limits: Limits,
     /// Why it may not send, if so.
     pub hold: Option<Hold>,
     /// Whether its transport sends again with the same id without sending twice.
@@ -130,6 +136,8 @@ struct Progress {
     not_before: Option<UnixMillis>,
     /// Its file, as the provider knows it.
     media: Option<UploadedMedia>,
+    /// The mark of its recipient, once its content was looked at.
+    recipient: Option<u32>,
 }
 
 impl Progress {
@@ -178,6 +186,8 @@ pub struct Account {
     last_end: UnixMillis,
     /// `last_end` and the gap that was drawn.
     not_before: UnixMillis,
+    /// Earlier attempts, as far as its limits must know them.
+    memory: Memory,
     writing: bool,
 }
 
@@ -200,6 +210,7 @@ impl Account {
             provider_hold: None,
             last_end: UnixMillis(0),
             not_before: UnixMillis(0),
+            memory: Memory::default(),
             writing: false,
         }
     }
@@ -249,6 +260,13 @@ impl Account {
         self.unknown.retain(|open| !(open.message == message && open.part == part));
         if self.front_is(message) && self.progress.part == part && self.attempt_is_open() {
             self.progress.reported = true;
+        }
+    }
+
+    /// The content of the message at the front was looked at, and this is its recipient's mark.
+    pub fn addressed(&mut self, message: MessageId, recipient: u32) {
+        if self.front_is(message) {
+            self.progress.recipient = Some(recipient);
         }
     }
 
@@ -347,6 +365,7 @@ impl Account {
             held_since: open.held_since,
             not_before: open.not_before,
             media: open.media,
+            recipient: None,
         };
     }
 
@@ -379,7 +398,8 @@ impl Account {
             open.push(self.open_message(&front, stage));
         }
         open.extend(self.resume.iter().cloned());
-        Carry { done_through: self.done_through, open, ended_beyond: self.ended_beyond.iter().copied().collect(), mark }
+        let ended_beyond = self.ended_beyond.iter().copied().collect();
+        Carry { done_through: self.done_through, open, ended_beyond, mark, sendings: self.memory.told() }
     }
 
     fn open_message(&self, front: &Waiting, stage: OpenStage) -> OpenMessage {

@@ -16,7 +16,7 @@ use angelia_shared::event::attempt::UploadedMedia;
 use angelia_shared::ids::{AccountId, MessageId, WorkspaceId};
 use angelia_shared::units::UnixMillis;
 
-use super::account::{Account, CallResult, Decision, Settings, Takeover, Waiting};
+use super::account::{Account, CallResult, Decision, Settings, Takeover, Turn, Waiting, Write};
 use super::plan::Plan;
 
 /// The accounts of a partition, as the owner of one claim sees them.
@@ -157,6 +157,13 @@ impl Partition {
         }
     }
 
+    /// The recipient of an account's next message has this mark.
+    pub fn addressed(&mut self, id: AccountId, message: MessageId, recipient: u32) {
+        if let Some(account) = self.accounts.get_mut(&id) {
+            account.addressed(message, recipient);
+        }
+    }
+
     /// The content of an account's next message cannot be had yet.
     pub fn not_prepared(&mut self, id: AccountId, message: MessageId, now: UnixMillis, wait_ms: u64) {
         if let Some(account) = self.accounts.get_mut(&id) {
@@ -215,6 +222,16 @@ impl Partition {
         decision
     }
 
+    /// The end of an account's call, if it is to be written down now: all that is done while nothing new may begin.
+    pub fn finish(&mut self, id: AccountId, now: UnixMillis) -> Option<Box<Write>> {
+        let mark = self.mark();
+        let account = self.accounts.get_mut(&id)?;
+        let before = account.queued();
+        let write = account.finish(now, self.claim, mark);
+        self.queued -= before - account.queued();
+        write
+    }
+
     /// An account.
     pub fn account(&self, id: AccountId) -> Option<&Account> {
         self.accounts.get(&id).map(Box::as_ref)
@@ -223,6 +240,12 @@ impl Partition {
     /// How many messages of all accounts wait; each takes [`super::account::BYTES_PER_MESSAGE`].
     pub fn queued(&self) -> usize {
         self.queued
+    }
+
+    /// What an account does next, and what it is asked about its messages; none before everything below the claim was
+    /// read: an earlier owner may have ended a message.
+    pub fn turn(&self, id: AccountId, now: UnixMillis) -> Option<Turn<'_>> {
+        self.accounts.get(&id).filter(|_| self.caught_up).map(|account| account.turn(now))
     }
 
     /// Whether everything below the claim has been read.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use angelia_shared::event::directory::AccountState;
+use angelia_shared::event::directory::{AccountState, Pace};
 use angelia_shared::event::{AccountChanged, Event};
 use angelia_shared::ids::AccountId;
 use angelia_shared::log::{AppendError, Entry, Group, Guard};
@@ -13,6 +13,8 @@ use tracing::{error, warn};
 
 use super::Context;
 use crate::domain::account::{Hold, PAUSE_MS, Settings};
+use crate::domain::limits::Limits;
+use crate::domain::limits::quiet::Quiet;
 use crate::transport::{HeldState, Transport, Ways, cloud};
 
 /// The longest call of any transport.
@@ -25,18 +27,37 @@ pub(super) fn settings(account: Option<&AccountChanged>, now: UnixMillis) -> Set
     let Some(account) = account else {
         // Its acceptance is in the log, its account is not in the directory yet: wait for it.
         let hold = Hold { reason: "not_in_directory", since: now, until: None };
-        return Settings { gap_ms: (1_500, 2_500), hold: Some(hold), idempotent: false };
+        let Pace { gap_ms, .. } = Pace::default();
+        return Settings { gap_ms, limits: Limits::default(), hold: Some(hold), idempotent: false };
     };
     let hold = |reason, until| Some(Hold { reason, since: account.state_since, until });
+    let limits = limits(&account.pace);
     let hold = match account.state {
         _ if account.removed => hold("removed", None),
+        _ if limits.is_none() => hold("time_zone_not_known", None),
         AccountState::Connected => None,
         AccountState::Disconnected => hold("disconnected", None),
         AccountState::Paused { until } => hold("paused", until),
         AccountState::Blocked => hold("blocked", None),
     };
     let idempotent = Ways::capabilities(&account.transport).client_chosen_id;
-    Settings { gap_ms: account.pace.gap_ms, hold, idempotent }
+    Settings { gap_ms: account.pace.gap_ms, limits: limits.unwrap_or_default(), hold, idempotent }
+}
+
+/// An account's limits; `None` when its quiet hours are of a place that only a later version of this program knows: it must
+/// not send in them.
+fn limits(pace: &Pace) -> Option<Limits> {
+    let quiet = match &pace.quiet_hours {
+        Some(hours) => Some(Quiet::read(hours)?),
+        None => None,
+    };
+    Some(Limits {
+        hourly_cap: pace.hourly_cap,
+        daily_cap: pace.daily_cap,
+        quiet,
+        recipient_gap_ms: pace.recipient_gap_ms,
+        warm_up: pace.warm_up,
+    })
 }
 
 /// Opens an account's transport. The error is a sentence for its owner.
@@ -113,7 +134,7 @@ fn held_state(account: &AccountChanged, held: HeldState, now: UnixMillis) -> Opt
 
 #[cfg(test)]
 mod tests {
-    use angelia_shared::event::directory::{CloudSettings, Pace, TransportSettings};
+    use angelia_shared::event::directory::{CloudSettings, QuietHours, TimeOfDay, TransportSettings};
     use angelia_shared::ids::WorkspaceId;
     use angelia_shared::vault::MasterKey;
 
@@ -171,6 +192,19 @@ mod tests {
     #[test]
     fn an_account_that_the_directory_does_not_know_is_held() {
         assert_eq!(settings(None, NOW).hold.map(|hold| hold.reason), Some("not_in_directory"));
+    }
+
+    #[test]
+    fn an_account_with_quiet_hours_of_a_place_that_nobody_knows_is_held() {
+        let of = |zone: &str| {
+            let time = |text| TimeOfDay::parse(text).expect("a time of day");
+            let hours = QuietHours { from: time("21:00"), to: time("08:00"), time_zone: zone.to_owned() };
+            let pace = Pace { quiet_hours: Some(hours), daily_cap: Some(7), ..Pace::default() };
+            settings(Some(&AccountChanged { pace, ..account(AccountState::Connected) }), NOW)
+        };
+        assert_eq!(of("Mars/Olympus").hold.map(|hold| hold.reason), Some("time_zone_not_known"));
+        let known = of("Europe/Berlin");
+        assert_eq!((known.hold, known.limits.daily_cap, known.limits.quiet.is_some()), (None, Some(7), true));
     }
 
     #[test]

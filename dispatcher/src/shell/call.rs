@@ -1,7 +1,7 @@
 //! From a durable start to a durable end: store the event, make the call, report what came of it.
 //!
 //! The order is the contract: `AttemptStarted` is in the log before the transport is called, and the call begins only
-//! within [`START_WITHIN`] of handing it in. What remains is a pause of the whole machine between that check and the
+//! within [`START_WITHIN`] of handing it in and while this process's member key is fresh. What remains is a pause of the whole machine between that check and the
 //! system call; nothing on this side can close it.
 
 use std::sync::Arc;
@@ -59,6 +59,8 @@ pub(super) struct Under {
     pub(super) claim: u64,
     pub(super) workspace: WorkspaceId,
     pub(super) account: AccountId,
+    /// Whether the transport sends again with the same id without sending twice.
+    pub(super) idempotent: bool,
 }
 
 /// Stores an account's event and, when it starts an attempt, makes the call. Reports to `done`; when nobody listens any
@@ -83,10 +85,10 @@ pub(super) async fn write(
     let stored = Done::Stored { account: under.account, answers_cancel: write.answers_cancel };
     let listens = done.send(stored).await.is_ok();
     let Some((message, part)) = write.call else { return };
-    let in_time = listens && clock::uptime().saturating_sub(handed_in) < START_WITHIN;
-    let (result, settings_seq) = if in_time {
+    let may_begin = || clock::uptime().saturating_sub(handed_in) < START_WITHIN && context.own.is_fresh();
+    let (result, settings_seq) = if listens && may_begin() {
         measure_lateness(&context, &write.event);
-        call(&context, under.account, outgoing.as_deref(), message, part).await
+        call(&context, under.account, outgoing.as_deref(), (message, part), may_begin).await
     } else {
         (CallResult::NotStarted, 0)
     };
@@ -124,14 +126,14 @@ async fn store(context: &Context, under: Under, event: &Event) -> bool {
     }
 }
 
-/// Makes the call under the account's settings of this moment: since the message was prepared its owner may have mended
-/// them. Returns their sequence, too.
+/// Makes the call, if it still may begin, under the account's settings of this moment: since the message was prepared its
+/// owner may have mended them. Returns their sequence, too.
 async fn call(
     context: &Context,
     account: AccountId,
     outgoing: Option<&Outgoing>,
-    message: MessageId,
-    part: u8,
+    (message, part): (MessageId, u8),
+    may_begin: impl Fn() -> bool,
 ) -> (CallResult, u64) {
     let Some(known) = context.directory.read().any_account(account).cloned() else {
         return (CallResult::NotStarted, 0);
@@ -147,6 +149,10 @@ async fn call(
     };
     let tracker = format!("{message}.{part}");
     let began = clock::monotonic();
+    // As late as it can be asked.
+    if !may_begin() {
+        return (CallResult::NotStarted, known.seq);
+    }
     let outcome = transport.send(to, content, &tracker).await;
     metrics::histogram!(names::CALL_SECONDS).record(began.elapsed().as_secs_f64());
     (result(outcome), known.seq)
@@ -165,8 +171,7 @@ fn result(outcome: Outcome) -> CallResult {
     }
 }
 
-/// An owner that was fenced during a call cannot end its attempt: what is final it writes as a receipt, put-off and
-/// not-started results it drops; the message is unknown then, and its deadline settles it.
+/// Writes the result of a call whose owner was fenced meanwhile, as far as it is a fact for the new owner.
 async fn report_fenced(
     context: &Context,
     under: Under,
@@ -175,6 +180,21 @@ async fn report_fenced(
     outcome: &AttemptOutcome,
     at: UnixMillis,
 ) {
+    let Some(event) = receipt(under, message, part, outcome, at) else { return };
+    warn!(message.id = %message, "a call ended after its partition was lost; its result becomes a receipt");
+    for _ in 0..100 {
+        let group = Group::one(Entry::new(Subject::Receipt(under.part), &event));
+        match context.appender.append(group).await {
+            Ok(_) | Err(AppendError::Closed) => return,
+            Err(_) => tokio::time::sleep(AGAIN).await,
+        }
+    }
+}
+
+/// An owner that was fenced during a call cannot end its attempt: what is final it writes as a receipt, put-off and
+/// not-started results it drops; the message is unknown then, and its deadline settles it. Where the same part is sent again
+/// with the same id, a failure is not final: the new owner's attempt may succeed.
+fn receipt(under: Under, message: MessageId, part: u8, outcome: &AttemptOutcome, at: UnixMillis) -> Option<Event> {
     let receipt = |provider_id: Option<&String>, failure: Option<(&String, &String)>| Receipt {
         v: 1,
         message,
@@ -187,18 +207,15 @@ async fn report_fenced(
         reason: failure.map(|(reason, _)| reason.clone()),
         detail: failure.map(|(_, detail)| detail.clone()),
     };
-    let event = match outcome {
-        AttemptOutcome::Sent { provider_id } => Event::MessageSent(receipt(Some(provider_id), None)),
-        AttemptOutcome::Failed { reason, detail } => Event::MessageFailed(receipt(None, Some((reason, detail)))),
-        AttemptOutcome::Deferred { .. } | AttemptOutcome::Unknown { .. } | AttemptOutcome::NotStarted => return,
-    };
-    warn!(message.id = %message, "a call ended after its partition was lost; its result becomes a receipt");
-    for _ in 0..100 {
-        let group = Group::one(Entry::new(Subject::Receipt(under.part), &event));
-        match context.appender.append(group).await {
-            Ok(_) | Err(AppendError::Closed) => return,
-            Err(_) => tokio::time::sleep(AGAIN).await,
+    match outcome {
+        AttemptOutcome::Sent { provider_id } => Some(Event::MessageSent(receipt(Some(provider_id), None))),
+        AttemptOutcome::Failed { reason, detail } if !under.idempotent => {
+            Some(Event::MessageFailed(receipt(None, Some((reason, detail)))))
         }
+        AttemptOutcome::Failed { .. }
+        | AttemptOutcome::Deferred { .. }
+        | AttemptOutcome::Unknown { .. }
+        | AttemptOutcome::NotStarted => None,
     }
 }
 
@@ -242,5 +259,29 @@ fn outcome_name(ended: &AttemptEnded) -> &'static str {
         AttemptOutcome::Failed { .. } => "failed",
         AttemptOutcome::Unknown { .. } => "unknown",
         AttemptOutcome::NotStarted => "not_started",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_fenced_owner_tells_is_only_what_no_later_attempt_can_belie() {
+        let told = |outcome: &AttemptOutcome, idempotent| {
+            let (workspace, account) = (WorkspaceId(1), AccountId(2));
+            let under = Under { part: Part(0), claim: 1, workspace, account, idempotent };
+            receipt(under, MessageId(3), 0, outcome, UnixMillis(4)).map(|event| event.name())
+        };
+        let sent = AttemptOutcome::Sent { provider_id: String::new() };
+        let failed = AttemptOutcome::Failed { reason: String::new(), detail: String::new() };
+        let others = [
+            AttemptOutcome::Unknown { detail: String::new() },
+            AttemptOutcome::Deferred { reason: String::new(), detail: String::new(), until: UnixMillis(0) },
+            AttemptOutcome::NotStarted,
+        ];
+        assert_eq!([told(&sent, false), told(&sent, true)], [Some("MessageSent"); 2]);
+        assert_eq!([told(&failed, false), told(&failed, true)], [Some("MessageFailed"), None]);
+        assert!(others.iter().all(|other| told(other, false).is_none() && told(other, true).is_none()));
     }
 }

@@ -16,10 +16,33 @@ pub(super) const SUBJECT: &str = "angelia.dispatcher.health";
 /// Pause before a subscription is made again.
 const AGAIN: Duration = Duration::from_secs(1);
 
-/// How many of the partitions may send.
-#[derive(Default)]
+/// How many of this process's partitions may send.
 pub(super) struct Health {
     pub(super) caught_up: AtomicUsize,
+    /// How many it should have.
+    wanted: AtomicUsize,
+}
+
+/// It is not known yet how many there should be.
+const UNKNOWN: usize = usize::MAX;
+
+impl Default for Health {
+    fn default() -> Self {
+        Self { caught_up: AtomicUsize::new(0), wanted: AtomicUsize::new(UNKNOWN) }
+    }
+}
+
+impl Health {
+    /// How many partitions this process should have.
+    pub(super) fn wants(&self, partitions: Option<usize>) {
+        self.wanted.store(partitions.unwrap_or(UNKNOWN), Ordering::Relaxed);
+    }
+
+    /// Whether it sends for whatever it should have, and for how many partitions it does.
+    fn now(&self) -> (bool, usize) {
+        let caught_up = self.caught_up.load(Ordering::Relaxed);
+        (caught_up >= self.wanted.load(Ordering::Relaxed), caught_up)
+    }
 }
 
 /// Answers until shutdown. No answer means not ready.
@@ -49,9 +72,9 @@ async fn answer_while_subscribed(context: &Context, health: &Health, allow_loopb
     };
     let partitions = usize::from(context.log.partitions());
     while let Some(question) = questions.next().await {
-        let caught_up = health.caught_up.load(Ordering::Relaxed);
+        let (ready, caught_up) = health.now();
         let answer = json!({
-            "ready": caught_up == partitions,
+            "ready": ready,
             "partitions": partitions,
             "partitions_caught_up": caught_up,
             "messages_in_memory": context.room.held(),

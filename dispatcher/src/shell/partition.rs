@@ -16,14 +16,15 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use angelia_shared::clock;
 use angelia_shared::ids::{AccountId, MessageId};
 use angelia_shared::log::{ReadError, Reader, Record};
 use angelia_shared::subject::{Partition as Part, Subject};
 use angelia_shared::units::UnixMillis;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
-use tracing::error;
+use tracing::{error, warn};
 
 use super::accounts::{self, Held};
 use super::call::{self, Called, Done, Under};
@@ -31,8 +32,11 @@ use super::kept::Kept;
 use super::prepare::{self, Order, Outgoing, Prepared, Tries};
 use super::room::Share;
 use super::takeover::Claimed;
+use super::turns::{self, Questions};
 use super::{Context, records};
 use crate::domain::account::{CallResult, Decision, Preparation, Write};
+use crate::domain::ownership::Ended;
+use crate::domain::ownership::departure::{Departure, Then};
 use crate::domain::partition::Partition;
 use crate::metrics as names;
 use crate::transport::{OwnedSessions, PutOffScope};
@@ -47,20 +51,22 @@ const REPORTS: usize = 1_024;
 const KEPT_PER_ACCOUNT: usize = 2;
 /// Pause before a message is prepared again whose account is held, or not known yet.
 const PREPARE_AGAIN_MS: u64 = 1_000;
+/// How often is looked whether a partition can be released, or the lease is fresh again.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
 /// Unknown messages are forgotten after this; their deadline settled them long before.
 const FORGET_UNKNOWN_MS: u64 = 7 * 24 * 3_600_000;
 /// How often that is looked at.
 const FORGET_EVERY: Duration = Duration::from_secs(600);
 
-/// Why a partition's task has ended.
+/// What the owner of a partition is asked to do about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Ended {
-    /// It was released, or given up after the shutdown signal.
-    Shutdown,
-    /// Another process claimed the partition.
-    ClaimLost,
-    /// The log could not be read on.
-    ReaderStopped,
+pub(super) enum Leave {
+    /// Keep it.
+    Stay,
+    /// Give it to somebody else, without letting its accounts wait for a slow call.
+    Politely,
+    /// Release it as soon as its calls have ended.
+    InAHurry,
 }
 
 /// One owned partition.
@@ -72,6 +78,7 @@ pub(super) struct Owned {
     reading: JoinHandle<()>,
     reports: mpsc::Receiver<Done>,
     report: mpsc::Sender<Done>,
+    questions: Questions,
     kept: Kept,
     /// What it holds of the messages that the process may hold.
     share: Share,
@@ -79,8 +86,10 @@ pub(super) struct Owned {
     sessions: Option<OwnedSessions>,
     /// What was asked for or is at hand, for each account with messages.
     next: HashMap<AccountId, Next>,
-    /// Writes and calls under way.
-    running: usize,
+    /// Accounts with writes and calls under way: how many, and since when.
+    under_way: HashMap<AccountId, (usize, Duration)>,
+    /// Accounts that have reported since the rules were last asked about all.
+    reported: Vec<AccountId>,
     /// Signalled when nobody waits for preparations any more.
     over: CancellationToken,
     _ends: DropGuard,
@@ -110,28 +119,35 @@ impl Owned {
             reading,
             reports,
             report,
+            questions: Questions::default(),
             kept: Kept::default(),
             next: HashMap::new(),
-            running: 0,
+            under_way: HashMap::new(),
+            reported: Vec::new(),
             _ends: over.clone().drop_guard(),
             over,
         }
     }
 
-    /// Runs until shutdown or until the claim is lost. `caught_up` is called once, when sending may begin.
-    pub(super) async fn run(mut self, shutdown: CancellationToken, caught_up: impl FnOnce()) -> Ended {
+    /// Runs until it was asked to leave and has, or until the claim is lost. `caught_up` is called once, when sending may
+    /// begin.
+    pub(super) async fn run(mut self, mut leave: watch::Receiver<Leave>, caught_up: impl FnOnce()) -> Ended {
         let mut caught_up = Some(caught_up);
         let context = Arc::clone(&self.context);
         let mut forget = tokio::time::interval(FORGET_EVERY);
+        let mut departure = None;
+        // It may have been asked before this began.
+        leave.mark_changed();
         let ended = loop {
-            let due = self.sleep_until_due();
+            let due = self.sleep_until_due(departure.is_some());
             // Not in a fixed order: while a long backlog is read there is always one more record, and reports, holds and
             // the shutdown signal must get their turn.
             tokio::select! {
-                () = shutdown.cancelled() => break Ended::Shutdown,
+                // The sender is dropped only with this task.
+                Ok(()) = leave.changed() => self.asked(*leave.borrow_and_update(), &mut departure),
                 Some(done) = self.reports.recv() => {
                     if self.take(done) {
-                        break Ended::ClaimLost;
+                        break Ended::Lost;
                     }
                 }
                 record = self.records.recv(), if !self.share.is_full() => match record {
@@ -140,18 +156,20 @@ impl Owned {
                         Read::OwnClaim => {
                             self.sessions = Some(context.ways.sessions.own(self.part));
                             self.rules.caught_up(self.context.clock.now());
+                            self.questions = Questions::listen(&self.context, self.part, &self.over);
                             if let Some(tell) = caught_up.take() {
                                 tell();
                             }
                         }
-                        Read::OtherClaim => break Ended::ClaimLost,
+                        Read::OtherClaim => break Ended::Lost,
                     },
                     Some(Err(gap)) => {
                         error!(partition = self.part.0, error = %gap, "a partition cannot be read on");
-                        break Ended::ReaderStopped;
+                        break Ended::GivenUp;
                     }
-                    None => break Ended::ReaderStopped,
+                    None => break Ended::GivenUp,
                 },
+                question = self.questions.next() => turns::answer(&self.context, &self.rules, question),
                 () = context.changes.some(self.part) => self.look_up_accounts(),
                 _ = forget.tick() => {
                     let before = UnixMillis(self.context.clock.now().0.saturating_sub(FORGET_UNKNOWN_MS as i64));
@@ -160,21 +178,53 @@ impl Owned {
                 () = tokio::time::sleep(FULL_AGAIN), if self.share.is_full() => {}
                 () = due => {}
             }
-            self.act();
+            if departure.is_some() {
+                // First, so that an end which is still to be written counts as under way.
+                self.write_what_has_ended();
+            }
+            let then = departure.as_mut().map_or(Then::GoOn, |going: &mut Departure| {
+                going.step(clock::uptime(), self.under_way.values().map(|(_, since)| *since).min())
+            });
+            match then {
+                Then::GoOn if self.context.own.is_fresh() => self.act(),
+                Then::GoOn | Then::Drain => self.write_what_has_ended(),
+                Then::Release => {
+                    self.over.cancel();
+                    break self.release().await;
+                }
+                Then::GiveUp => {
+                    warn!(partition = self.part.0, "gave a partition up with calls under way");
+                    break Ended::GivenUp;
+                }
+            }
             self.share.holds(self.rules.queued(), self.rules.is_caught_up());
         };
         self.reading.abort();
         self.over.cancel();
-        match ended {
-            Ended::Shutdown => self.release().await,
-            Ended::ClaimLost | Ended::ReaderStopped => self.give_up().await,
-        }
+        self.give_up().await;
         ended
     }
 
-    fn sleep_until_due(&self) -> impl Future<Output = ()> + use<> {
+    fn asked(&self, leave: Leave, departure: &mut Option<Departure>) {
+        let now = clock::uptime();
+        match leave {
+            Leave::Stay => {}
+            Leave::Politely => {
+                departure.get_or_insert_with(|| Departure::begin(now));
+            }
+            Leave::InAHurry => departure.get_or_insert_with(|| Departure::begin(now)).hurry(now),
+        }
+    }
+
+    fn sleep_until_due(&self, is_leaving: bool) -> impl Future<Output = ()> + use<> {
         let now = self.context.clock.now();
-        let wait = self.rules.next_due().map(|at| Duration::from_millis(at.ms_since(now)));
+        let due = self.rules.next_due().map(|at| Duration::from_millis(at.ms_since(now)));
+        let wait = match due {
+            _ if is_leaving => Some(LOOK_AGAIN),
+            // What is due must wait for the lease.
+            Some(due) if !self.context.own.is_fresh() => Some(due.max(LOOK_AGAIN)),
+            other => other,
+        };
         async move {
             match wait {
                 Some(wait) => tokio::time::sleep(wait).await,
@@ -206,14 +256,14 @@ impl Owned {
         match done {
             Done::ClaimLost => return true,
             Done::Stored { account, answers_cancel } => {
-                self.running -= 1;
+                self.one_less(account);
                 self.rules.stored(account, answers_cancel);
                 if self.rules.account(account).is_none_or(|account| account.queued() == 0) {
                     self.next.remove(&account);
                 }
             }
             Done::Called(called) => {
-                self.running -= 1;
+                self.one_less(called.under.account);
                 let Called { under, message, at, .. } = called;
                 let result = self.heeded(called);
                 self.rules.call_ended(under.account, message, result, at);
@@ -252,8 +302,11 @@ impl Owned {
             Prepared::Ready(plan, outgoing) => {
                 next.outgoing = outgoing;
                 next.tries = Tries::default();
-                if let Some(media) = next.outgoing.as_ref().and_then(|outgoing| outgoing.media()) {
-                    self.rules.uploaded(account, message, media);
+                if let Some(outgoing) = &next.outgoing {
+                    self.rules.addressed(account, message, outgoing.mark);
+                    if let Some(media) = outgoing.media() {
+                        self.rules.uploaded(account, message, media);
+                    }
                 }
                 self.rules.prepared(account, message, plan);
             }
@@ -282,8 +335,20 @@ impl Owned {
         }
     }
 
+    /// Something of an account that was under way is over.
+    fn one_less(&mut self, account: AccountId) {
+        self.reported.push(account);
+        if let Some((count, _)) = self.under_way.get_mut(&account) {
+            *count -= 1;
+            if *count == 0 {
+                self.under_way.remove(&account);
+            }
+        }
+    }
+
     /// Does everything that is due.
     fn act(&mut self) {
+        self.reported.clear();
         let now = self.context.clock.now();
         while let Some(account) = self.rules.due(now) {
             match self.rules.next(account, now) {
@@ -318,12 +383,14 @@ impl Owned {
 
     fn write(&mut self, account: AccountId, write: Write) {
         let Some(workspace) = self.rules.account(account).map(|account| account.workspace()) else { return };
-        let under = Under { part: self.part, claim: self.rules.claim(), workspace, account };
+        let idempotent = self.rules.account(account).is_some_and(|account| account.settings().idempotent);
+        let under = Under { part: self.part, claim: self.rules.claim(), workspace, account, idempotent };
         let outgoing = write.call.and_then(|(message, _)| {
             let next = self.next.get(&account).filter(|next| next.message == message)?;
             next.outgoing.clone()
         });
-        self.running += 1 + usize::from(write.call.is_some());
+        let (count, _) = self.under_way.entry(account).or_insert_with(|| (0, clock::uptime()));
+        *count += 1 + usize::from(write.call.is_some());
         let task = call::write(Arc::clone(&self.context), under, write, outgoing, self.report.clone());
         self.context.tasks.start("writing and calling", task);
     }

@@ -12,7 +12,7 @@ use angelia_shared::event::attempt::UploadedMedia;
 use angelia_shared::event::{AccountChanged, Content, Event, MessageAccepted, lines};
 use angelia_shared::ids::{MessageId, Position};
 use angelia_shared::telemetry::chain;
-use angelia_shared::vault::VaultError;
+use angelia_shared::vault::{DataKey, VaultError};
 use tokio::sync::SemaphorePermit;
 use tracing::{debug, warn};
 
@@ -34,6 +34,8 @@ const AGAIN_MS: u64 = 1_000;
 /// It may lie here for days while its account is held, so it has nothing of the account's settings.
 pub(super) struct Outgoing {
     pub(super) to: Recipient,
+    /// By which its account recognises the recipient.
+    pub(super) mark: u32,
     pub(super) parts: Vec<Option<Part>>,
 }
 
@@ -117,7 +119,7 @@ async fn ready(
     accepted: &MessageAccepted,
     tries: Tries,
 ) -> Result<(Plan, Option<Arc<Outgoing>>), Stop> {
-    let content = open(context, accepted, tries).await?;
+    let (content, key) = open(context, accepted, tries).await?;
     let transport = accounts::transport(context, account).map_err(|detail| Stop::Held(HeldState::Blocked, detail))?;
     let to = recipient(&*transport, &content)?;
     let uploaded = preparation.media.as_ref();
@@ -146,13 +148,17 @@ async fn ready(
     let plan = plan::plan(accepted.credits, accepted.has_text, file);
     let parts = parts(&content, &plan, media);
     let goes_out = parts.iter().any(Option::is_some);
-    Ok((plan, goes_out.then(|| Arc::new(Outgoing { to, parts }))))
+    let mark = key.recipient_mark(account.id, &plain(&to));
+    Ok((plan, goes_out.then(|| Arc::new(Outgoing { to, mark, parts }))))
 }
 
-async fn open(context: &Context, accepted: &MessageAccepted, tries: Tries) -> Result<Content, Stop> {
+async fn open(context: &Context, accepted: &MessageAccepted, tries: Tries) -> Result<(Content, Arc<DataKey>), Stop> {
     let erased = |detail: &str| Stop::Whole(Refused { reason: FailReason::MessageRejected, detail: detail.to_owned() });
     match context.vault.key(accepted.sealed.key_id).await {
-        Ok(key) => key.open(accepted.message, &accepted.sealed).map_err(|_| erased("the content does not open")),
+        Ok(key) => match key.open(accepted.message, &accepted.sealed) {
+            Ok(content) => Ok((content, key)),
+            Err(_) => Err(erased("the content does not open")),
+        },
         Err(VaultError::Gone(_)) => Err(erased("the content was erased")),
         Err(failure @ (VaultError::Bucket(_) | VaultError::OtherMaster(..) | VaultError::Damaged(_))) => {
             warn!(message.id = %accepted.message, error = %chain(&failure), "cannot open a message's content yet");
@@ -170,6 +176,15 @@ fn recipient(transport: &dyn Transport, content: &Content) -> Result<Recipient, 
     let probe = Part::Text { body: ".".to_owned() };
     transport.capabilities().check(&to, &probe).map_err(|(reason, detail)| whole(reason, detail))?;
     Ok(to)
+}
+
+/// A recipient in one form, however the caller wrote it.
+fn plain(to: &Recipient) -> String {
+    match to {
+        Recipient::Person { digits } => digits.clone(),
+        Recipient::Group { id } => format!("{id}@g.us"),
+        Recipient::Hidden { id } => format!("{id}@lid"),
+    }
 }
 
 fn parts(content: &Content, plan: &Plan, media: Option<(MediaId, MediaKind)>) -> Vec<Option<Part>> {

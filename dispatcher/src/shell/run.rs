@@ -1,46 +1,33 @@
-//! The dispatcher's process: its writer, its directory, a task for each partition.
+//! The dispatcher's process: its place among the members, its writer, its directory, the keeper of its partitions.
 //!
 //! Invariants:
 //! - A part that dies ends the whole: an account whose task is gone, or a directory that is not followed any more, would
 //!   look as if all were well.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use angelia_shared::clock::{self, SteadyClock};
+use angelia_shared::clock::SteadyClock;
 use angelia_shared::directory::DirectoryView;
 use angelia_shared::ids::MemberId;
 use angelia_shared::log::{Appender, AppenderOptions, EventLog, OpenWriterError, Writer, WriterOptions};
-use angelia_shared::subject::Partition as Part;
-use angelia_shared::telemetry::chain;
+use angelia_shared::members::{self, Joined, MembersError, MembersView, Membership, Service};
 use angelia_shared::vault::Vault;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::warn;
 
 use super::Context;
 use super::changes::{self, Changes};
 use super::health::{self, Health};
-use super::partition::{Ended, Owned, count_owned};
+use super::keeper;
 use super::room::Room;
-use super::takeover::{self, ClaimError};
 use super::tasks::Tasks;
 use crate::attachments::{AddressRule, Fetcher, WaitingFiles};
 use crate::config::Config;
-use crate::metrics as names;
 use crate::transport::{BuildClientError, Ways};
 
-/// A lost claim is not taken back for this long, at first and at most: two processes must not take a partition from each
-/// other in turns. After a takeover an account waits for the call that may still run (11 s) and a gap, so a shorter rest
-/// could keep it from ever sending; the rest doubles with every loss, for the sake of longer gaps.
-const AFTER_LOST: (Duration, Duration) = (Duration::from_secs(15), Duration::from_secs(120));
-/// Pause after a claim that could not be read or stored.
-const AFTER_FAILURE: Duration = Duration::from_millis(500);
-/// Partitions that are claimed and brought up to date at once: each makes two consumers, and each holds what it has read
-/// ahead in memory.
-const CLAIMS_AT_ONCE: usize = 8;
 /// Acceptances that are read again at once. A read takes about a millisecond, and a record has 16 KiB.
 const READS_AT_ONCE: usize = 32;
 /// How long results of calls whose partition was lost may take to be written after the last partition has ended.
@@ -49,6 +36,12 @@ const RECEIPTS_WITHIN: Duration = Duration::from_secs(2);
 /// The dispatcher cannot run.
 #[derive(Debug, thiserror::Error)]
 pub enum RunDispatcherError {
+    /// It cannot be a member.
+    #[error("cannot join the members")]
+    Join(#[from] MembersError),
+    /// Its key is not renewed any more, or the others are not followed.
+    #[error("the dispatcher's place among the members is lost")]
+    MembersStopped,
     /// Its writer could not be opened.
     #[error("cannot open the dispatcher's writer")]
     Writer(#[from] OpenWriterError),
@@ -72,7 +65,7 @@ pub enum RunDispatcherError {
     WriterStopped,
 }
 
-/// Runs a dispatcher until `shutdown`: claims every partition and sends what is due.
+/// Runs a dispatcher until `shutdown`: claims its share of the partitions and sends what is due.
 ///
 /// After `shutdown` it returns within half a minute, whatever the broker does.
 ///
@@ -85,6 +78,12 @@ pub async fn run(
     member: MemberId,
     shutdown: CancellationToken,
 ) -> Result<(), RunDispatcherError> {
+    let leave = CancellationToken::new();
+    // However this function ends, its key goes.
+    let _leaves = leave.clone().drop_guard();
+    let joining = members::join(&log, Service::Dispatcher, member, &leave);
+    let Some(joined) = shutdown.run_until_cancelled(joining).await.transpose()?.flatten() else { return Ok(()) };
+    let Joined { own, view, mut renewing, mut watching } = joined;
     let options = WriterOptions { role: "dispatcher".to_owned(), member, fails_fast: false };
     let writer = Writer::open(log.clone(), options).await?;
     let stop_writer = CancellationToken::new();
@@ -92,12 +91,17 @@ pub async fn run(
     let _ends = stop_writer.clone().drop_guard();
     let (appender, mut writing) = Appender::start(writer, AppenderOptions::default(), stop_writer.clone());
     let outcome = tokio::select! {
-        outcome = serve(config, log, appender, vault, member, shutdown, &stop_writer) => outcome,
+        outcome = serve(config, log, appender, vault, (own, view), shutdown, &stop_writer) => outcome,
         _ = &mut writing => return Err(RunDispatcherError::WriterStopped),
+        _ = &mut renewing => return Err(RunDispatcherError::MembersStopped),
+        _ = &mut watching => return Err(RunDispatcherError::MembersStopped),
     };
     stop_writer.cancel();
     // The last batch and `WriterClosed`; bounded by the appender's own patience.
     let _closed = writing.await;
+    leave.cancel();
+    // Until then the key keeps others from taking this process for dead. Bounded by the time for which it would live.
+    let _gone = renewing.await;
     outcome
 }
 
@@ -106,7 +110,7 @@ async fn serve(
     log: EventLog,
     appender: Appender,
     vault: Arc<Vault>,
-    member: MemberId,
+    (own, members): (Membership, MembersView),
     shutdown: CancellationToken,
     stop: &CancellationToken,
 ) -> Result<(), RunDispatcherError> {
@@ -133,7 +137,8 @@ async fn serve(
         reads: Semaphore::new(READS_AT_ONCE),
         room: Room::new(config.queued_in_memory_max, partitions),
         tasks: Arc::default(),
-        member,
+        member: own.member().member,
+        own,
         clock: SteadyClock::start(),
     });
     let health = Arc::new(Health::default());
@@ -141,11 +146,7 @@ async fn serve(
     let (changes, view) = (Arc::clone(&context.changes), context.directory.clone());
     parts.spawn(changes::follow(changes, view, feed, shutdown.clone()));
     parts.spawn(health::answer(Arc::clone(&context), Arc::clone(&health), rule.allow_loopback, shutdown.clone()));
-    let claims = Arc::new(Semaphore::new(CLAIMS_AT_ONCE));
-    for part in 0..context.log.partitions() {
-        let (context, health, claims) = (Arc::clone(&context), Arc::clone(&health), Arc::clone(&claims));
-        parts.spawn(keep(context, Part(part), health, claims, shutdown.clone()));
-    }
+    parts.spawn(keeper::keep(Arc::clone(&context), health, members, shutdown.clone()));
     supervise(parts, &context.tasks, following, &shutdown).await?;
     if !context.tasks.finish(RECEIPTS_WITHIN).await {
         warn!("stopped while results of calls were still to be written");
@@ -172,67 +173,6 @@ async fn supervise(
             _ = &mut following => return Err(RunDispatcherError::DirectoryStopped),
         }
     }
-}
-
-/// Owns a partition for as long as the process runs, claiming it again when it was lost.
-async fn keep(
-    context: Arc<Context>,
-    part: Part,
-    health: Arc<Health>,
-    claims: Arc<Semaphore>,
-    shutdown: CancellationToken,
-) {
-    let mut rest = AFTER_LOST.0;
-    loop {
-        let turn = shutdown.run_until_cancelled(Arc::clone(&claims).acquire_owned()).await;
-        let Some(Ok(turn)) = turn else { return };
-        let began = clock::monotonic();
-        let Some(claimed) = shutdown.run_until_cancelled(takeover::claim(&context, part)).await else { return };
-        let pause = match claimed {
-            Ok(claimed) => {
-                let owned = Owned::new(Arc::clone(&context), part, claimed);
-                match own(owned, turn, &health, &shutdown).await {
-                    Ended::Shutdown => return,
-                    Ended::ReaderStopped => AFTER_LOST.0,
-                    Ended::ClaimLost => {
-                        metrics::counter!(names::CLAIMS_LOST).increment(1);
-                        info!(partition = part.0, "another process took a partition");
-                        // Whoever kept it for long is not taking turns.
-                        let pause = if began.elapsed() > AFTER_LOST.1 { AFTER_LOST.0 } else { rest };
-                        rest = (pause * 2).min(AFTER_LOST.1);
-                        pause
-                    }
-                }
-            }
-            Err(ClaimError::Taken) => {
-                drop(turn);
-                AFTER_LOST.0
-            }
-            Err(failure) => {
-                drop(turn);
-                warn!(partition = part.0, error = %chain(&failure), "cannot claim a partition yet");
-                AFTER_FAILURE
-            }
-        };
-        if shutdown.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
-            return;
-        }
-    }
-}
-
-/// Owns a claimed partition until that ends. Its `turn` is over when it has caught up.
-async fn own(owned: Owned, turn: OwnedSemaphorePermit, health: &Health, shutdown: &CancellationToken) -> Ended {
-    let mut was_caught_up = false;
-    let caught_up = || {
-        drop(turn);
-        was_caught_up = true;
-        count_owned(health.caught_up.fetch_add(1, Ordering::Relaxed) + 1);
-    };
-    let ended = owned.run(shutdown.clone(), caught_up).await;
-    if was_caught_up {
-        count_owned(health.caught_up.fetch_sub(1, Ordering::Relaxed) - 1);
-    }
-    ended
 }
 
 #[cfg(test)]

@@ -43,7 +43,7 @@ impl Account {
             state_reason: None,
             state_since: now,
             connected_at: Some(now),
-            pace: Pace { gap_ms: (50, 80) },
+            pace: Pace { gap_ms: (50, 80), ..Pace::default() },
             created_at: now,
             removed: false,
         };

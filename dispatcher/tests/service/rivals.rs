@@ -1,38 +1,117 @@
-//! Two dispatchers at once. They take partitions from each other; the claims keep them apart.
+//! Two dispatchers at once. They share the partitions; the claims keep them apart.
+
+use std::collections::HashMap;
 
 use angelia_shared::clock;
 use angelia_shared::event::{Event, PartitionClaimed};
-use angelia_shared::ids::MemberId;
+use angelia_shared::ids::{MemberId, MessageId};
 use angelia_shared::log::Entry;
-use angelia_shared::subject::Subject;
+use angelia_shared::rendezvous;
+use angelia_shared::subject::{Partition, Subject};
 
 use crate::harness::checker::exactly_once;
-use crate::harness::{Gate, World};
+use crate::harness::{Account, Gate, Log, Proxy, World, config};
+
+/// Who has each partition, by the newest record of its claim.
+fn holders(log: &Log) -> HashMap<Partition, Option<MemberId>> {
+    let mut holders = HashMap::new();
+    for logged in &log.0 {
+        match (logged.subject, &logged.event) {
+            (Subject::PartitionClaim(part), Event::PartitionClaimed(claim)) => holders.insert(part, Some(claim.member)),
+            (Subject::PartitionClaim(part), Event::PartitionReleased(_)) => holders.insert(part, None),
+            _ => None,
+        };
+    }
+    holders
+}
+
+/// How many partitions a member has.
+fn has(log: &Log, member: MemberId) -> usize {
+    holders(log).values().filter(|holder| **holder == Some(member)).count()
+}
+
+/// Whether every claim but the first of each partition follows a release.
+fn only_planned_moves(log: &Log) -> bool {
+    let mut before: HashMap<Partition, bool> = HashMap::new();
+    log.0.iter().all(|logged| match (logged.subject, &logged.event) {
+        (Subject::PartitionClaim(part), Event::PartitionClaimed(_)) => !before.insert(part, true).unwrap_or(false),
+        (Subject::PartitionClaim(part), Event::PartitionReleased(_)) => before.insert(part, false) == Some(true),
+        _ => true,
+    })
+}
+
+async fn busy(world: &World, accounts: usize, messages: usize) -> Vec<(Account, Vec<MessageId>)> {
+    let mut busy = Vec::new();
+    for _ in 0..accounts {
+        let account = world.account(|account| account.state.pace.gap_ms = (250, 350)).await;
+        let messages = world.accept_texts(&account, messages).await;
+        busy.push((account, messages));
+    }
+    busy
+}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_dispatchers_send_nothing_twice_and_write_only_under_the_newest_claim() {
-    let world = World::start().await;
+async fn one_that_joins_takes_its_share_and_one_that_leaves_gives_it_back_and_no_attempt_is_left_open() {
+    let world = World::with(16, None).await;
     let first = world.dispatcher().await;
-    let mut accounts = Vec::new();
-    for _ in 0..6 {
-        let account = world.account(|account| account.state.pace.gap_ms = (250, 350)).await;
-        let messages = world.accept_texts(&account, 30).await;
-        accounts.push((account, messages));
-    }
+    let accounts = busy(&world, 12, 60).await;
     world.chronicle.until("the first one sends", |log| log.sent() >= 10).await;
     let second = world.dispatcher().await;
+    let (one, other) = (first.member, second.member);
+    let mine = (0..16).filter(|part| rendezvous::owner(*part, [one, other]) == Some(other)).count();
+    let shared = |log: &Log| has(log, other) == mine && has(log, one) == 16 - mine;
+    world.chronicle.until("both have their share", shared).await;
+    let sent = world.chronicle.now().sent();
+    world.chronicle.until("both send", |log| log.sent() >= sent + 30).await;
+
+    first.stop().await;
+    world.chronicle.until("the second has all", |log| has(log, other) == 16).await;
 
     let all: Vec<_> = accounts.iter().flat_map(|(_, messages)| messages.clone()).collect();
     // DP-1 to DP-4 are checked over the whole log here.
     let (log, journal) = world.all_over(&all).await;
+    assert!(only_planned_moves(&log), "every owner was waited for");
+    exactly_once(&log, &journal, &accounts, 0);
+}
 
-    let members = |of: MemberId| {
-        log.events().filter(|event| matches!(event, Event::PartitionClaimed(claim) if claim.member == of)).count()
-    };
-    assert!(members(first.member) >= 4 && members(second.member) >= 4, "both have claimed");
-    // Each change of owner may leave one attempt of an account open.
-    let changes = log.count("PartitionClaimed");
-    exactly_once(&log, &journal, &accounts, changes);
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_dead_one_had_is_taken_over() {
+    let world = World::with(16, None).await;
+    let first = world.dispatcher().await;
+    let second = world.dispatcher().await;
+    let (one, other) = (first.member, second.member);
+    world.chronicle.until("both have some", |log| has(log, one) > 0 && has(log, other) > 0).await;
+    let accounts = busy(&world, 12, 30).await;
+    world.chronicle.until("they send", |log| log.sent() >= 30).await;
+    first.kill().await;
+    world.chronicle.until("the second has all", |log| has(log, other) == 16).await;
+
+    let all: Vec<_> = accounts.iter().flat_map(|(_, messages)| messages.clone()).collect();
+    let (log, journal) = world.all_over(&all).await;
+    exactly_once(&log, &journal, &accounts, 12);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_that_is_cut_off_sends_nothing_once_its_lease_is_over_and_gets_its_share_again() {
+    let world = World::with(16, None).await;
+    let wire = Proxy::to(world.broker.port()).await;
+    let first = world.dispatcher_with(config(), wire.access()).await;
+    let second = world.dispatcher().await;
+    let (one, other) = (first.member, second.member);
+    world.chronicle.until("both have some", |log| has(log, one) > 0 && has(log, other) > 0).await;
+    let share = has(&world.chronicle.now(), one);
+    let accounts = busy(&world, 12, 50).await;
+    world.chronicle.until("they send", |log| log.sent() >= 30).await;
+
+    wire.stall();
+    world.chronicle.until("the second has all", |log| has(log, other) == 16).await;
+    wire.flow();
+    // What it had is its own again after it left it alone for a while.
+    world.chronicle.until("the first has its share again", |log| has(log, one) == share).await;
+
+    let all: Vec<_> = accounts.iter().flat_map(|(_, messages)| messages.clone()).collect();
+    let (log, journal) = world.all_over(&all).await;
+    exactly_once(&log, &journal, &accounts, 12);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -7,20 +7,18 @@
 #[cfg(test)]
 mod tests;
 
-use angelia_shared::event::directory::{AccountState, Pace};
+use angelia_shared::event::directory::AccountState;
 use angelia_shared::units::UnixMillis;
-use serde_json::Value;
 use url::Url;
 
 use super::input::{Input, InputFault};
+use super::pace_edit::PaceEdit;
 use super::phone;
 
 /// Where Meta serves the Graph.
 const BASE_URL_DEFAULT: &str = "https://graph.facebook.com";
 /// The version of the Graph that the transport was written for.
 const VERSION_DEFAULT: &str = "v26.0";
-/// Bounds of a gap's ends, in milliseconds. A short one is no human pace, but right for a sandbox; a day says "hardly ever".
-const GAP_MS: std::ops::RangeInclusive<u64> = 1..=86_400_000;
 
 /// An account to add.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,8 +27,8 @@ pub struct NewAccount {
     pub phone: String,
     /// Its settings, all of them.
     pub cloud: CloudEdit,
-    /// How fast it sends.
-    pub pace: Pace,
+    /// How fast it sends: what differs from the default.
+    pub pace: PaceEdit,
 }
 
 /// Changes of an account; what is none stays.
@@ -39,7 +37,7 @@ pub struct AccountEdit {
     /// Settings of the Cloud API.
     pub cloud: CloudEdit,
     /// How fast it sends.
-    pub pace: Option<Pace>,
+    pub pace: Option<PaceEdit>,
     /// Whether it sends.
     pub state: Option<AccountState>,
 }
@@ -147,22 +145,8 @@ impl AccountEdit {
     }
 }
 
-fn pace(input: &mut Input) -> Result<Option<Pace>, InputFault> {
-    let Some(value) = input.value("pace") else { return Ok(None) };
-    let gap = match &value {
-        Value::Object(fields) if fields.len() == 1 => fields.get("gap_ms"),
-        _ => None,
-    };
-    let ends = gap.and_then(Value::as_array).map(|ends| ends.iter().filter_map(Value::as_u64).collect::<Vec<_>>());
-    match ends.as_deref() {
-        Some([low, high]) if low <= high && GAP_MS.contains(low) && GAP_MS.contains(high) => {
-            Ok(Some(Pace { gap_ms: (*low, *high) }))
-        }
-        _ => Err(InputFault::of(
-            "pace",
-            format!("must be {{\"gap_ms\":[low,high]}} with {} <= low <= high <= {}", GAP_MS.start(), GAP_MS.end()),
-        )),
-    }
+fn pace(input: &mut Input) -> Result<Option<PaceEdit>, InputFault> {
+    input.value("pace").map(PaceEdit::read).transpose()
 }
 
 fn checked(

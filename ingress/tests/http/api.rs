@@ -121,7 +121,8 @@ async fn an_account_goes_from_added_to_connected_to_removed_without_showing_its_
     let added = tenant.get(&path).await.expect(200);
     let expected = json!({"id": id, "phone": "+15105566777", "transport": "cloud", "state": "disconnected",
         "state_reason": "not connected yet", "paused_until": null, "connected_at": null, "created_at": added["created_at"],
-        "pace": {"gap_ms": [1500, 2500]}, "phone_number_id": "id-15105566777", "base_url": "http://127.0.0.1:9",
+        "pace": {"gap_ms": [1500, 2500], "hourly_cap": null, "daily_cap": null, "quiet_hours": null,
+        "recipient_gap_ms": null, "warm_up": null}, "phone_number_id": "id-15105566777", "base_url": "http://127.0.0.1:9",
         "version": "v26.0", "callback_url": format!("{}/callbacks/cloud/{id}", ingress.url), "queued": 0,
         "next_send_at": null});
     assert_eq!(added, expected);
@@ -141,7 +142,11 @@ async fn an_account_goes_from_added_to_connected_to_removed_without_showing_its_
         json!({"state": "paused", "paused_until": "2030-01-01T00:00:00+02:00", "pace": {"gap_ms": [3000, 4000]}});
     let paused = tenant.patch(&path, paused).await.expect(200);
     assert_eq!((&paused["state"], &paused["paused_until"]), (&json!("paused"), &json!("2029-12-31T22:00:00.000Z")));
-    assert_eq!(paused["pace"], json!({"gap_ms": [3000, 4000]}));
+    assert_eq!(paused["pace"]["gap_ms"], json!([3000, 4000]));
+    let over = json!({"state": "paused", "paused_until": "2020-01-01T00:00:00Z"});
+    let over = tenant.patch(&path, over).await.expect(200);
+    let shown = (&over["state"], &over["state_reason"], &over["paused_until"]);
+    assert_eq!(shown, (&json!("connected"), &Value::Null, &Value::Null), "a pause that is over is none");
     tenant.call(hello()).await.message_id();
     let resumed = tenant.patch(&path, json!({"state": "connected", "access_token": "EAABother"})).await.expect(200);
     assert_eq!((&resumed["state"], &resumed["queued"]), (&json!("connected"), &json!(1)));

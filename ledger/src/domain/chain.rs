@@ -91,7 +91,8 @@ impl WriterChain {
     }
 }
 
-/// The service whose processes open writers of this role. A dispatcher renews no key, so its writers are never missed.
+/// The service whose processes open writers of this role. A dispatcher's writers hold no
+/// credits, and claims keep a dead one's from writing, so they are never missed.
 fn service(role: &str) -> Option<Service> {
     match role {
         "ingress" | "ingress-api" => Some(Service::Ingress),

@@ -1,8 +1,10 @@
 //! Rebuilds the projection from the log alone, in memory: what a live one must equal (LG-1).
 
 use angelia_shared::event::Digest;
-use angelia_shared::log::{BatchOfRecords, EventLog, ReadError, Reader, ReaderOptions};
+use angelia_shared::log::EventLog;
 
+use crate::audit::point::Point;
+use crate::audit::read::{Progress, ReadLogError, Reading};
 use crate::domain::contradiction::Contradiction;
 use crate::domain::digest::state_digest;
 use crate::domain::projection::Projection;
@@ -24,15 +26,53 @@ pub struct Replayed {
 /// The log cannot be replayed.
 #[derive(Debug, thiserror::Error)]
 pub enum ReplayError {
-    /// The log's end is not known.
-    #[error("cannot ask the log for its end")]
-    End(#[source] angelia_shared::log::OpenLogError),
     /// The log cannot be read.
-    #[error("cannot read the log on")]
-    Read(#[from] ReadError),
+    #[error("cannot read the log")]
+    Read(#[from] ReadLogError),
     /// A row in memory cannot be read back: a bug.
     #[error("cannot read a row back")]
     Row(#[from] Unreadable),
+    /// The work was cut off: a bug, or the end of the program.
+    #[error("the replay was cut off")]
+    CutOff,
+}
+
+/// A projection made anew.
+#[derive(Debug)]
+pub struct Rebuilt {
+    /// The projection.
+    pub projection: Projection<MemoryTables>,
+    /// Facts that cannot be true.
+    pub contradictions: Vec<Contradiction>,
+    /// What it digested to on the way, where that was asked for.
+    pub passed: Option<Replayed>,
+}
+
+/// How far to rebuild, and where to look on the way.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Until {
+    /// Up to this sequence.
+    pub end: u64,
+    /// And not beyond this point.
+    pub point: Option<Point>,
+    /// Where to compute the digest on the way: the end of a batch.
+    pub passing: Option<u64>,
+}
+
+impl Rebuilt {
+    /// What it digests to.
+    ///
+    /// # Errors
+    /// [`ReplayError::Row`].
+    pub fn digest(&self) -> Result<Replayed, ReplayError> {
+        let Projection { tables, head } = &self.projection;
+        Ok(Replayed {
+            seq: head.seq,
+            log_digest: head.log_digest,
+            state_digest: state_digest(tables, head)?,
+            contradictions: self.contradictions.clone(),
+        })
+    }
 }
 
 /// Replays whole batches up to `until`, or to the log's end. Appends nothing.
@@ -42,19 +82,55 @@ pub enum ReplayError {
 /// # Errors
 /// [`ReplayError`].
 pub async fn replay(log: &EventLog, until: Option<u64>) -> Result<Replayed, ReplayError> {
-    let end = log.last_sequence().await.map_err(ReplayError::End)?;
-    let until = until.map_or(end, |until| until.min(end));
-    let mut reader = Reader::new(log.clone(), ReaderOptions::whole("replay", 0));
-    let mut projection = Projection::<MemoryTables>::default();
-    let mut contradictions = Vec::new();
-    while projection.head.seq < until {
-        let BatchOfRecords { records } = reader.next_batch().await?;
-        if records.last().is_some_and(|last| last.seq > until) {
-            break;
-        }
-        contradictions.extend(projection.fold(&records)?.contradictions);
+    let end = log.last_sequence().await.map_err(ReadLogError::End)?;
+    let end = until.map_or(end, |until| until.min(end));
+    rebuild(log, Until { end, ..Until::default() }, |_| ()).await?.digest()
+}
+
+/// Rebuilds the projection from whole batches. `tell` is told how far it is.
+///
+/// # Errors
+/// [`ReplayError`].
+pub async fn rebuild(
+    log: &EventLog,
+    until: Until,
+    tell: impl FnMut(Progress) + Send + 'static,
+) -> Result<Rebuilt, ReplayError> {
+    let reading = Reading::until(log, "replay", until.end);
+    let folded = tokio::task::spawn_blocking(move || fold(reading, until, tell)).await;
+    let (rebuilt, reading) = folded.map_err(|_| ReplayError::CutOff)??;
+    if let Some(reading) = reading {
+        reading.finish().await?;
     }
-    let state_digest = state_digest(&projection.tables, &projection.head)?;
-    let (seq, log_digest) = (projection.head.seq, projection.head.log_digest);
-    Ok(Replayed { seq, log_digest, state_digest, contradictions })
+    Ok(rebuilt)
+}
+
+/// Folds until the end, or until the point; gives the reading back when its end was reached.
+fn fold(
+    mut reading: Reading,
+    until: Until,
+    mut tell: impl FnMut(Progress),
+) -> Result<(Rebuilt, Option<Reading>), ReplayError> {
+    let mut rebuilt = Rebuilt { projection: Projection::default(), contradictions: Vec::new(), passed: None };
+    let mut batch = Vec::new();
+    while let Some(piece) = reading.blocking_next() {
+        let last = piece.last().map_or(0, |record| record.seq);
+        for record in piece {
+            let (seq, at, ends) = (record.seq, record.at, record.ends_batch());
+            batch.push(record);
+            if !ends {
+                continue;
+            }
+            if seq > until.end || until.point.is_some_and(|point| point.is_before(seq, at)) {
+                return Ok((rebuilt, None));
+            }
+            rebuilt.contradictions.extend(rebuilt.projection.fold(&batch)?.contradictions);
+            batch.clear();
+            if until.passing == Some(seq) {
+                rebuilt.passed = Some(rebuilt.digest()?);
+            }
+        }
+        tell(Progress { done: last, of: until.end });
+    }
+    Ok((rebuilt, Some(reading)))
 }

@@ -24,6 +24,33 @@ pub struct Carry {
     pub ended_beyond: Vec<Position>,
     /// The partition's low-water mark: a stream sequence; reading the partition from here misses nothing that counts.
     pub mark: u64,
+    /// What caps and the gap between messages to one recipient must remember of earlier attempts; empty while both are
+    /// off.
+    #[serde(default, skip_serializing_if = "Sendings::is_empty")]
+    pub sendings: Sendings,
+}
+
+/// Earlier attempts, as far as they count for the next one.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sendings {
+    /// Attempts of the last hour, oldest first, in groups: when the last of a group was made at the latest, and how many
+    /// there are.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hour: Vec<(UnixMillis, u32)>,
+    /// The same of the last 24 hours.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub day: Vec<(UnixMillis, u32)>,
+    /// Recipients, the one of the longest ago first: a mark that only the workspace's data key can make, and when the
+    /// recipient was last sent to at the latest.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub recipients: Vec<(u32, UnixMillis)>,
+}
+
+impl Sendings {
+    /// Whether there is nothing to remember.
+    pub fn is_empty(&self) -> bool {
+        self.hour.is_empty() && self.day.is_empty() && self.recipients.is_empty()
+    }
 }
 
 /// A message that was begun and is not over.

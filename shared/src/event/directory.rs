@@ -8,6 +8,8 @@ use crate::ids::{AccountId, TokenId, WebhookId, WorkspaceId};
 use crate::units::{Credits, UnixMillis};
 use crate::vault::Secret;
 
+pub use super::pace::{Pace, QuietHours, TimeOfDay, WarmUp};
+
 /// A workspace was created or changed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct WorkspaceChanged {
@@ -151,20 +153,6 @@ pub struct CloudSettings {
     pub app_secret: Secret,
     /// Answers the callback's verification.
     pub verify_token: Secret,
-}
-
-/// How fast an account sends.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Pace {
-    /// Range of the gap between two attempts, in milliseconds, lowest first; the lower end is the floor.
-    pub gap_ms: (u64, u64),
-}
-
-impl Default for Pace {
-    /// Uniform between 1.5 s and 2.5 s.
-    fn default() -> Self {
-        Self { gap_ms: (1_500, 2_500) }
-    }
 }
 
 /// A token was given or revoked.

@@ -75,6 +75,13 @@ pub struct Record {
     pub pending: u64,
 }
 
+impl Record {
+    /// Whether a batch ends with it: it stands on a writer's subject.
+    pub fn ends_batch(&self) -> bool {
+        matches!(self.subject, Ok(Subject::Writer(_)))
+    }
+}
+
 /// The log cannot be read on.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
@@ -190,7 +197,7 @@ impl Reader {
     pub async fn next_batch(&mut self) -> Result<BatchOfRecords, ReadError> {
         loop {
             let record = self.next().await?;
-            let ends = matches!(record.subject, Ok(Subject::Writer(_)));
+            let ends = record.ends_batch();
             self.gathered.push_back(record);
             if ends {
                 return Ok(BatchOfRecords { records: self.gathered.drain(..).collect() });

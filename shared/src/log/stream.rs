@@ -42,6 +42,14 @@ pub enum OpenLogError {
     /// The stream could not be read or made.
     #[error("cannot open the stream {STREAM}")]
     Stream(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// There is nothing to read.
+    #[error("cannot read the stream {name}: is this the right broker, and was anything ever stored there?")]
+    NotThere {
+        /// The stream.
+        name: String,
+        /// What the broker said.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// The stream is there with a setting that would break a promise.
     #[error("the stream {STREAM} has {setting} = {found}, but {wanted} is needed; mend it with `nats stream edit`")]
     WrongSetting {
@@ -75,6 +83,25 @@ impl EventLog {
         let replicas = info.config.num_replicas;
         let stream =
             jetstream.get_stream_no_info(STREAM).await.map_err(|error| OpenLogError::Stream(Box::new(error)))?;
+        Ok(Self { client, jetstream, stream, partitions, replicas })
+    }
+
+    /// Opens the stream `name` to read it: the log itself, or a copy under another name. Nothing is made or checked, and
+    /// no right is needed but to ask for the stream's state.
+    ///
+    /// # Errors
+    /// [`OpenLogError::NotThere`] when the stream is not there or does not answer.
+    pub async fn open_to_read(client: Client, name: &str) -> Result<Self, OpenLogError> {
+        let not_there = |error: Box<dyn std::error::Error + Send + Sync>| OpenLogError::NotThere {
+            name: name.to_owned(),
+            source: error,
+        };
+        let jetstream = jetstream::new(client.clone());
+        let found = jetstream.get_stream(name).await.map_err(|error| not_there(Box::new(error)))?;
+        let config = &found.cached_info().config;
+        let partitions = partitions_of(config).unwrap_or(DEFAULT_PARTITIONS);
+        let replicas = config.num_replicas;
+        let stream = jetstream.get_stream_no_info(name).await.map_err(|error| not_there(Box::new(error)))?;
         Ok(Self { client, jetstream, stream, partitions, replicas })
     }
 
@@ -183,12 +210,15 @@ fn check(config: &stream::Config) -> Result<u16, OpenLogError> {
     must("max_bytes", config.max_bytes <= 0, "unlimited", config.max_bytes.to_string())?;
     let per_subject = config.max_messages_per_subject;
     must("max_msgs_per_subject", per_subject <= 0, "unlimited", per_subject.to_string())?;
-    let partitions = config.metadata.get(PARTITIONS_KEY);
-    partitions.and_then(|text| text.parse().ok()).filter(|n| *n > 0).ok_or_else(|| OpenLogError::WrongSetting {
+    partitions_of(config).ok_or_else(|| OpenLogError::WrongSetting {
         setting: PARTITIONS_KEY,
         wanted: "a number from 1 to 65535".to_owned(),
-        found: partitions.cloned().unwrap_or_else(|| "nothing".to_owned()),
+        found: config.metadata.get(PARTITIONS_KEY).cloned().unwrap_or_else(|| "nothing".to_owned()),
     })
+}
+
+fn partitions_of(config: &stream::Config) -> Option<u16> {
+    config.metadata.get(PARTITIONS_KEY)?.parse().ok().filter(|n| *n > 0)
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
@@ -28,6 +29,7 @@ pub struct Membership {
     members: Members,
     member: Member,
     renewed: Arc<Mutex<Renewed>>,
+    leaving: Arc<watch::Sender<bool>>,
 }
 
 /// Since when, and until when, the key was there. Both as [`clock::uptime`].
@@ -62,7 +64,7 @@ impl Membership {
         member: MemberId,
         shutdown: CancellationToken,
     ) -> Result<(Self, JoinHandle<()>), MembersError> {
-        let member = Member { v: 1, service, member, started_at: clock::now() };
+        let member = Member { v: 1, service, member, started_at: clock::now(), leaving: false };
         let mut tries = 0;
         let sent = loop {
             let sent = clock::uptime();
@@ -74,7 +76,8 @@ impl Membership {
             tokio::time::sleep(RETRY_PAUSE).await;
         };
         let renewed = Arc::new(Mutex::new(Renewed { since: sent, sent }));
-        let membership = Self { members: members.clone(), member, renewed };
+        let leaving = Arc::new(watch::Sender::new(false));
+        let membership = Self { members: members.clone(), member, renewed, leaving };
         let task = tokio::spawn(membership.clone().keep(shutdown));
         Ok((membership, task))
     }
@@ -92,6 +95,11 @@ impl Membership {
     /// The bucket that it is in.
     pub fn members(&self) -> &Members {
         &self.members
+    }
+
+    /// Tells everybody that this process goes and wants nothing new. It lives on until its key is taken away.
+    pub fn announce_leaving(&self) {
+        self.leaving.send_replace(true);
     }
 
     /// Whether the key was renewed in time: nobody can have seen it expire.
@@ -113,13 +121,17 @@ impl Membership {
         let period = self.members.ttl / 3;
         let mut pause = period;
         let mut failing = false;
+        let mut leaving = self.leaving.subscribe();
         loop {
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
+                // This process holds the sender.
+                Ok(()) = leaving.changed() => {}
                 () = shutdown.cancelled() => return self.leave().await,
             }
             let sent = clock::uptime();
-            match put(&self.members, &self.member).await {
+            let member = Member { leaving: *leaving.borrow_and_update(), ..self.member };
+            match put(&self.members, &member).await {
                 Ok(()) => {
                     let renewed = self.renewed().again(self.members.ttl, sent);
                     *self.renewed.lock().unwrap_or_else(PoisonError::into_inner) = renewed;

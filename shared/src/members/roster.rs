@@ -136,7 +136,7 @@ mod tests {
     }
 
     fn member(id: u128) -> Member {
-        Member { v: 1, service: Service::Ingress, member: MemberId(id), started_at: UnixMillis(0) }
+        Member { v: 1, service: Service::Ingress, member: MemberId(id), started_at: UnixMillis(0), leaving: false }
     }
 
     /// Member 1 and 2 are there, and the watch stands since 10 s.

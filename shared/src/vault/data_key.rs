@@ -3,19 +3,25 @@
 use chacha20poly1305::XChaCha20Poly1305;
 use chacha20poly1305::aead::KeyInit;
 
+use sha2::{Digest as _, Sha256};
+use zeroize::Zeroizing;
+
 use super::{OpenError, open_with, seal_with};
 use crate::event::{Content, Sealed};
-use crate::ids::{KeyId, MessageId};
+use crate::ids::{AccountId, KeyId, MessageId};
 
 /// A data key in clear. Lives in memory only; has no `Debug` on purpose.
 pub struct DataKey {
     id: KeyId,
     cipher: XChaCha20Poly1305,
+    /// Makes marks, and opens nothing.
+    marking: Zeroizing<[u8; 32]>,
 }
 
 impl DataKey {
     pub(super) fn new(id: KeyId, key: &[u8; 32]) -> Self {
-        Self { id, cipher: XChaCha20Poly1305::new(key.into()) }
+        let marking = Sha256::new().chain_update(b"angelia recipient mark").chain_update(key).finalize();
+        Self { id, cipher: XChaCha20Poly1305::new(key.into()), marking: Zeroizing::new(marking.into()) }
     }
 
     /// Its id.
@@ -36,6 +42,17 @@ impl DataKey {
     pub fn open(&self, message: MessageId, sealed: &Sealed) -> Result<Content, OpenError> {
         let plain = open_with(&self.cipher, &message.0.to_be_bytes(), &sealed.data)?;
         serde_json::from_slice(&plain).map_err(|_| OpenError)
+    }
+
+    /// A mark by which an account recognises a recipient of its own in the log, and by which nobody without this key can:
+    /// not even somebody who tries all numbers. Two recipients of an account rarely have the same one.
+    pub fn recipient_mark(&self, account: AccountId, address: &str) -> u32 {
+        let hash = Sha256::new()
+            .chain_update(*self.marking)
+            .chain_update(account.0.to_be_bytes())
+            .chain_update(address.as_bytes())
+            .finalize();
+        u32::from_be_bytes([hash[0], hash[1], hash[2], hash[3]])
     }
 
     /// Seals bytes that belong to the thing named `owner`, for stores beside the log (refused bodies).
@@ -76,6 +93,17 @@ mod tests {
         let sealed = key.seal(MessageId(5), &content());
         assert_eq!(key.open(MessageId(5), &sealed), Ok(content()));
         assert_eq!(key.open(MessageId(6), &sealed), Err(OpenError));
+    }
+
+    #[test]
+    fn a_recipient_has_one_mark_for_each_account_and_key() {
+        let mark =
+            |key: u8, account, address| DataKey::new(KeyId(1), &[key; 32]).recipient_mark(AccountId(account), address);
+        let one = mark(7, 1, "14151231234");
+        assert_eq!(one, mark(7, 1, "14151231234"));
+        for other in [mark(8, 1, "14151231234"), mark(7, 2, "14151231234"), mark(7, 1, "14151231235")] {
+            assert_ne!(one, other);
+        }
     }
 
     #[test]

@@ -89,6 +89,22 @@ async fn until_always(
 }
 
 #[tokio::test]
+async fn a_member_that_is_about_to_go_says_so_and_lives_on() {
+    let broker = TestBroker::start().await;
+    let log = broker.log().await;
+    // So long that only what is told at once can be seen.
+    let (_ledger, view) = Process::ledger(&log, FOR_EVER).await;
+    let lane = Process::lane(&broker.log().await, FOR_EVER).await;
+    until(&view, "the lane", both_live).await;
+    lane.membership.announce_leaving();
+    let leaving = |roster: &Roster| roster.of(Service::Ingress).any(|member| member.leaving);
+    until(&view, "its word", leaving).await;
+    assert!(lane_lives(&view.read()) && lane.membership.is_fresh());
+    lane.shutdown.cancel();
+    until(&view, "its end", |roster| !lane_lives(roster)).await;
+}
+
+#[tokio::test]
 async fn a_member_that_stops_renewing_disappears_and_others_stay() {
     let broker = TestBroker::start().await;
     let log = broker.log().await;

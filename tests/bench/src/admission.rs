@@ -1,14 +1,16 @@
 //! Durable, credit-checked acceptance over HTTP against its baselines.
 //!
 //! The targets run one after the other in every round, each as a process of its own with its own broker: the whole
-//! standalone installation (broker with `sync_interval: always`), the same parsing without any log, and one publish a
-//! call with a broker that syncs always, and with one that syncs as by default.
+//! standalone installation (broker with `sync_interval: always`), the same HTTP server and parsing without any log, one
+//! publish a call with a broker that syncs always, and with one that syncs as by default, and the log's writer alone, with
+//! 500 acceptances a batch and no HTTP.
 
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
+use angelia_shared::log::Access;
 use angelia_shared::testing::{free_port, server_binary};
 use anyhow::bail;
 use tempfile::TempDir;
@@ -17,7 +19,7 @@ use crate::baseline::Kind;
 use crate::installation::Installation;
 use crate::load::{self, Outcome, Target};
 use crate::stats::{Spread, percentile_us};
-use crate::{machine, verify};
+use crate::{machine, raw, verify};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -30,9 +32,13 @@ pub(crate) struct Args {
     /// Rounds; the targets take turns in each.
     #[arg(long, default_value_t = 5)]
     rounds: usize,
-    /// Workspaces, called in zipf order; 1 is one hot wallet.
+    /// Workspaces, called in zipf order; 1 is one hot wallet. More are made once, and the installation then serves all
+    /// rounds.
     #[arg(long, default_value_t = 1)]
     workspaces: usize,
+    /// Seed of everything that is drawn: which workspace is called, and with what text.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
     /// Leaves the latency at half of the maximum rate out.
     #[arg(long)]
     no_latency: bool,
@@ -44,30 +50,36 @@ enum What {
     NoLog,
     PublishAlways,
     PublishLazy,
+    RawWriter,
 }
 
-const ALL: [(What, &str); 4] = [
+const ALL: [(What, &str); 5] = [
     (What::Angelia, "angelia"),
     (What::NoLog, "no log"),
     (What::PublishAlways, "publish, sync always"),
     (What::PublishLazy, "publish, lazy sync"),
+    (What::RawWriter, "raw writer, 500 a batch"),
 ];
+
+/// Connections that the open loop sends over: enough for its answers to come late.
+const OPEN_LOOP_CONNECTIONS: usize = 512;
 
 /// Runs the benchmark and prints its tables.
 pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     machine::describe()?;
-    println!("rounds {}, {} s each, workspaces {}\n", args.rounds, args.seconds, args.workspaces);
+    println!("rounds {}, {} s each, workspaces {}, seed {}\n", args.rounds, args.seconds, args.workspaces, args.seed);
     println!(
-        "{:<22} {:>11} {:>24} {:>9} {:>9} {:>9}",
+        "{:<24} {:>11} {:>24} {:>9} {:>9} {:>9}",
         "target", "connections", "accepted/s (spread)", "p50 ms", "p99 ms", "ratio"
     );
+    let mut subject = Subject { args: &args, kept: None };
     let mut best = 0.0_f64;
     for &connections in &args.connections {
         let mut rates = [const { Vec::new() }; ALL.len()];
         let mut latencies = [const { Vec::new() }; ALL.len()];
         for _ in 0..args.rounds {
             for (at, (what, _)) in ALL.iter().enumerate() {
-                let outcome = measure(*what, &args, connections).await?;
+                let outcome = subject.measure(*what, connections).await?;
                 rates[at].push(outcome.rate());
                 latencies[at].extend(outcome.latencies_us);
             }
@@ -78,7 +90,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
             let spread = Spread::of(&rates[at]);
             let ratio = if spread.median > 0.0 { angelia / spread.median } else { 0.0 };
             println!(
-                "{name:<22} {connections:>11} {:>9.0} ({:.0}–{:.0}) {:>9.2} {:>9.2} {ratio:>9.2}",
+                "{name:<24} {connections:>11} {:>9.0} ({:.0}–{:.0}) {:>9.2} {:>9.2} {ratio:>9.2}",
                 spread.median,
                 spread.low,
                 spread.high,
@@ -87,27 +99,79 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
             );
         }
     }
-    println!("\nratio: angelia's rate against that target's");
+    println!(
+        "\nratio: angelia's rate against that target's; every call that was answered 200 is in its log once, and no other"
+    );
     if !args.no_latency {
-        latency(&args, best / 2.0).await?;
+        subject.latency(best / 2.0).await?;
     }
     Ok(())
 }
 
-async fn measure(what: What, args: &Args, connections: usize) -> anyhow::Result<Outcome> {
-    let duration = Duration::from_secs(args.seconds);
-    match what {
-        What::Angelia => {
-            let (installation, target) = angelia(args).await?;
-            // The first second fills caches and connections, as in a server that has run for a while.
-            let warm = load::closed(&target, connections, Duration::from_secs(1)).await?;
-            let outcome = load::closed(&target, connections, duration).await?;
-            check(&installation, warm.accepted + outcome.accepted, warm.refused + outcome.refused).await?;
-            Ok(outcome)
+/// What is measured.
+struct Subject<'a> {
+    args: &'a Args,
+    /// The installation of many workspaces, and how many calls it has accepted: it would take minutes to make one a round.
+    kept: Option<(Installation, Target, u64)>,
+}
+
+impl Subject<'_> {
+    async fn measure(&mut self, what: What, connections: usize) -> anyhow::Result<Outcome> {
+        let (seed, duration) = (self.args.seed, Duration::from_secs(self.args.seconds));
+        match what {
+            What::Angelia => self.angelia(connections, duration).await,
+            What::NoLog => baseline(Kind::NoLog, None, connections, duration, seed).await,
+            What::PublishAlways => {
+                baseline(Kind::Publish, Some(Broker::start(true)?), connections, duration, seed).await
+            }
+            What::PublishLazy => {
+                baseline(Kind::Publish, Some(Broker::start(false)?), connections, duration, seed).await
+            }
+            What::RawWriter => {
+                let broker = Broker::start(true)?;
+                raw::write(&broker.access(), duration).await
+            }
         }
-        What::NoLog => baseline(Kind::NoLog, None, connections, duration).await,
-        What::PublishAlways => baseline(Kind::Publish, Some(Broker::start(true)?), connections, duration).await,
-        What::PublishLazy => baseline(Kind::Publish, Some(Broker::start(false)?), connections, duration).await,
+    }
+
+    async fn angelia(&mut self, connections: usize, duration: Duration) -> anyhow::Result<Outcome> {
+        let (installation, target, before) = match self.kept.take() {
+            Some(kept) => kept,
+            None => {
+                let (installation, target) = angelia(self.args).await?;
+                (installation, target, 0)
+            }
+        };
+        // The first second fills caches and connections, as in a server that has run for a while.
+        let warm = load::closed(&target, connections, Duration::from_secs(1)).await?;
+        let outcome = load::closed(&target, connections, duration).await?;
+        let accepted = before + warm.accepted + outcome.accepted;
+        check(&installation, accepted, warm.refused + outcome.refused).await?;
+        if self.args.workspaces > 1 {
+            self.kept = Some((installation, target, accepted));
+        }
+        Ok(outcome)
+    }
+
+    /// Latency at a rate that leaves room.
+    async fn latency(&mut self, rate: f64) -> anyhow::Result<()> {
+        let (installation, target) = match self.kept.take() {
+            Some((installation, target, _)) => (installation, target),
+            None => angelia(self.args).await?,
+        };
+        load::closed(&target, 64, Duration::from_secs(1)).await?;
+        let duration = Duration::from_secs(self.args.seconds.max(10));
+        let mut outcome = load::open(&target, OPEN_LOOP_CONNECTIONS, rate, duration).await?;
+        let ms = |us: u32| f64::from(us) / 1_000.0;
+        println!(
+            "open loop at {rate:.0}/s (half of the best rate), from the time when a call was due: p50 {:.2} ms, p99 {:.2} ms, p99.9 {:.2} ms, {} refused",
+            ms(percentile_us(&mut outcome.latencies_us, 0.5)),
+            ms(percentile_us(&mut outcome.latencies_us, 0.99)),
+            ms(percentile_us(&mut outcome.latencies_us, 0.999)),
+            outcome.refused,
+        );
+        drop(installation);
+        Ok(())
     }
 }
 
@@ -120,32 +184,16 @@ async fn angelia(args: &Args) -> anyhow::Result<(Installation, Target)> {
     } else {
         installation.make_workspaces(args.workspaces, credits).await?
     };
-    let target = Target { address: installation.address, paths: Arc::new(paths) };
+    let target = Target { addresses: vec![installation.address], paths: Arc::new(paths), seed: args.seed };
     Ok((installation, target))
 }
 
 /// Every 200 must be in the log, and nothing else.
-async fn check(installation: &Installation, accepted: u64, refused: u64) -> anyhow::Result<()> {
+pub(crate) async fn check(installation: &Installation, accepted: u64, refused: u64) -> anyhow::Result<()> {
     let logged = verify::accepted_in_log(&installation.access()?).await?;
     if logged != accepted || refused > 0 {
         bail!("{accepted} calls were accepted and {refused} refused, but the log holds {logged} acceptances");
     }
-    Ok(())
-}
-
-async fn latency(args: &Args, rate: f64) -> anyhow::Result<()> {
-    let (installation, target) = angelia(args).await?;
-    load::closed(&target, 64, Duration::from_secs(1)).await?;
-    let mut outcome = load::open(&target, 512, rate, Duration::from_secs(args.seconds.max(10))).await?;
-    let ms = |us: u32| f64::from(us) / 1_000.0;
-    println!(
-        "open loop at {rate:.0}/s (half of the best rate), from the time when a call was due: p50 {:.2} ms, p99 {:.2} ms, p99.9 {:.2} ms, {} refused",
-        ms(percentile_us(&mut outcome.latencies_us, 0.5)),
-        ms(percentile_us(&mut outcome.latencies_us, 0.99)),
-        ms(percentile_us(&mut outcome.latencies_us, 0.999)),
-        outcome.refused,
-    );
-    drop(installation);
     Ok(())
 }
 
@@ -154,6 +202,7 @@ async fn baseline(
     broker: Option<Broker>,
     connections: usize,
     duration: Duration,
+    seed: u64,
 ) -> anyhow::Result<Outcome> {
     let address: SocketAddr = ([127, 0, 0, 1], free_port()).into();
     let mut command = Command::new(std::env::current_exe()?);
@@ -165,7 +214,7 @@ async fn baseline(
     let _server = Killed(command.spawn()?);
     for _ in 0..100 {
         if tokio::net::TcpStream::connect(address).await.is_ok() {
-            let target = Target { address, paths: Arc::new(vec!["/hooks/baseline".to_owned()]) };
+            let target = Target { addresses: vec![address], paths: Arc::new(vec!["/hooks/baseline".to_owned()]), seed };
             load::closed(&target, connections, Duration::from_secs(1)).await?;
             return load::closed(&target, connections, duration).await;
         }
@@ -193,6 +242,10 @@ impl Broker {
         let server =
             Command::new(server_binary()).arg("-c").arg(&config).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
         Ok(Self { _server: Killed(server), _folder: folder, port })
+    }
+
+    fn access(&self) -> Access {
+        Access { url: format!("nats://127.0.0.1:{}", self.port), user: None, password: None }
     }
 }
 

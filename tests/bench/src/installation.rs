@@ -3,17 +3,26 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 use angelia_shared::log::Access;
 use angelia_shared::testing::{free_port, server_binary};
 use anyhow::{Context as _, bail};
+use futures_util::StreamExt as _;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+
+use crate::load::Target;
+
+/// Workspaces that are made at once: their events share batches.
+const MADE_AT_ONCE: usize = 64;
 
 /// A running installation; dropped, it is stopped.
 pub(crate) struct Installation {
     child: Child,
+    /// More replicas of the ingress.
+    replicas: Vec<Child>,
     folder: TempDir,
     pub(crate) address: SocketAddr,
     quickstart: Value,
@@ -41,31 +50,40 @@ impl Installation {
             .stderr(log)
             .spawn()
             .context("cannot start the program")?;
-        let mut installation = Self { child, folder, address, quickstart: Value::Null };
-        installation.wait_ready().await?;
+        let mut installation = Self { child, replicas: Vec::new(), folder, address, quickstart: Value::Null };
+        let log = installation.folder.path().join("angelia.log");
+        wait_ready(&mut installation.child, address, &log).await?;
         installation.quickstart = serde_json::from_slice(&std::fs::read(installation.data().join("quickstart.json"))?)?;
         Ok(installation)
     }
 
-    async fn wait_ready(&mut self) -> anyhow::Result<()> {
-        let http = reqwest::Client::new();
-        for _ in 0..600 {
-            if let Some(status) = self.child.try_wait()? {
-                bail!(
-                    "the program ended with {status}: {}",
-                    std::fs::read_to_string(self.folder.path().join("angelia.log"))?
-                );
-            }
-            let ready = http.get(format!("http://{}/readyz", self.address)).send().await;
-            if ready.is_ok_and(|answer| answer.status().is_success()) {
-                return Ok(());
-            }
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-        bail!(
-            "the program was not ready within a minute: {}",
-            std::fs::read_to_string(self.folder.path().join("angelia.log"))?
-        )
+    /// Starts another replica of the ingress beside the one that runs; returns where it listens.
+    pub(crate) async fn add_ingress(&mut self) -> anyhow::Result<SocketAddr> {
+        let address: SocketAddr = ([127, 0, 0, 1], free_port()).into();
+        let log = self.folder.path().join(format!("ingress-{}.log", address.port()));
+        let access = self.access()?;
+        let child = Command::new(program()?)
+            .args(["ingress", "--listen", &address.to_string(), "--log", "warn", "--nats", &access.url])
+            .args(["--nats-user", access.user.as_deref().unwrap_or_default()])
+            .env("ANGELIA_NATS_PASSWORD", access.password.unwrap_or_default())
+            .env("ANGELIA_OPERATOR_TOKEN", self.text("operator_token")?)
+            .arg("--data")
+            .arg(self.folder.path().join(format!("ingress-{}", address.port())))
+            .arg("--master-key-file")
+            .arg(self.data().join("master-key"))
+            .stdout(Stdio::null())
+            .stderr(std::fs::File::create(&log)?)
+            .spawn()
+            .context("cannot start a replica")?;
+        self.replicas.push(child);
+        let child = self.replicas.last_mut().expect("pushed above");
+        wait_ready(child, address, &log).await?;
+        Ok(address)
+    }
+
+    /// The demo webhook.
+    pub(crate) fn target(&self, seed: u64) -> anyhow::Result<Target> {
+        Ok(Target { addresses: vec![self.address], paths: Arc::new(vec![self.hook_path()?]), seed })
     }
 
     fn data(&self) -> PathBuf {
@@ -84,34 +102,43 @@ impl Installation {
 
     async fn grant_to(&self, workspace: &str, credits: u64) -> anyhow::Result<()> {
         let body = json!({"credits": credits, "reason": "benchmark"});
-        self.api(&format!("/workspaces/{workspace}/credits"), self.text("operator_token")?, body).await?;
+        let path = format!("/workspaces/{workspace}/credits");
+        self.api(&reqwest::Client::new(), &path, self.text("operator_token")?, body).await?;
         Ok(())
     }
 
     /// Makes `count` workspaces with an account, credits and a webhook each; returns the webhooks' paths.
     pub(crate) async fn make_workspaces(&self, count: usize, credits: u64) -> anyhow::Result<Vec<String>> {
         let mut paths = Vec::with_capacity(count);
-        for number in 0..count {
-            let operator = self.text("operator_token")?;
-            let workspace = self.api("/workspaces", operator, json!({"name": format!("bench {number}")})).await?;
-            let (id, owner) = (field(&workspace, "id")?, field(&workspace, "owner_token")?);
-            let account = json!({
-                "phone": format!("+1510{:07}", number), "transport": "cloud", "phone_number_id": format!("2{number:014}"),
-                "base_url": self.text("sandbox_url")?, "access_token": "bench", "app_secret": "bench", "verify_token": "bench",
-            });
-            let account = self.api(&format!("/workspaces/{id}/accounts"), owner, account).await?;
-            let connect = format!("/workspaces/{id}/accounts/{}/connect", field(&account, "id")?);
-            self.api(&connect, owner, json!({})).await?;
-            let webhook = self.api(&format!("/workspaces/{id}/webhooks"), owner, json!({})).await?;
-            paths.push(path_of(field(&webhook, "url")?)?);
-            self.grant_to(id, credits).await?;
+        let http = reqwest::Client::new();
+        let mut made = futures_util::stream::iter(0..count)
+            .map(|number| self.make_workspace(&http, number, credits))
+            .buffered(MADE_AT_ONCE);
+        while let Some(path) = made.next().await {
+            paths.push(path?);
         }
         Ok(paths)
     }
 
-    async fn api(&self, path: &str, token: &str, body: Value) -> anyhow::Result<Value> {
+    async fn make_workspace(&self, http: &reqwest::Client, number: usize, credits: u64) -> anyhow::Result<String> {
+        let operator = self.text("operator_token")?;
+        let workspace = self.api(http, "/workspaces", operator, json!({"name": format!("bench {number}")})).await?;
+        let (id, owner) = (field(&workspace, "id")?, field(&workspace, "owner_token")?);
+        let account = json!({
+            "phone": format!("+1510{:07}", number), "transport": "cloud", "phone_number_id": format!("2{number:014}"),
+            "base_url": self.text("sandbox_url")?, "access_token": "bench", "app_secret": "bench", "verify_token": "bench",
+        });
+        let account = self.api(http, &format!("/workspaces/{id}/accounts"), owner, account).await?;
+        let connect = format!("/workspaces/{id}/accounts/{}/connect", field(&account, "id")?);
+        self.api(http, &connect, owner, json!({})).await?;
+        let webhook = self.api(http, &format!("/workspaces/{id}/webhooks"), owner, json!({})).await?;
+        self.grant_to(id, credits).await?;
+        path_of(field(&webhook, "url")?)
+    }
+
+    async fn api(&self, http: &reqwest::Client, path: &str, token: &str, body: Value) -> anyhow::Result<Value> {
         let url = format!("http://{}/api/v1{path}", self.address);
-        let answer = reqwest::Client::new().post(url).bearer_auth(token).json(&body).send().await?;
+        let answer = http.post(url).bearer_auth(token).json(&body).send().await?;
         if !answer.status().is_success() {
             bail!("{path} answered {}: {}", answer.status(), answer.text().await?);
         }
@@ -144,11 +171,29 @@ impl Installation {
 
 impl Drop for Installation {
     fn drop(&mut self) {
-        let pid = nix::unistd::Pid::from_raw(self.child.id() as i32);
-        // It may have ended already.
-        let _gone = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM);
-        let _status = self.child.wait();
+        // The broker belongs to the first one: it goes last.
+        for child in self.replicas.iter_mut().chain([&mut self.child]) {
+            let pid = nix::unistd::Pid::from_raw(child.id() as i32);
+            // It may have ended already.
+            let _gone = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM);
+            let _status = child.wait();
+        }
     }
+}
+
+async fn wait_ready(child: &mut Child, address: SocketAddr, log: &Path) -> anyhow::Result<()> {
+    let http = reqwest::Client::new();
+    for _ in 0..600 {
+        if let Some(status) = child.try_wait()? {
+            bail!("the program ended with {status}: {}", std::fs::read_to_string(log)?);
+        }
+        let ready = http.get(format!("http://{address}/readyz")).send().await;
+        if ready.is_ok_and(|answer| answer.status().is_success()) {
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    bail!("the program was not ready within a minute: {}", std::fs::read_to_string(log)?)
 }
 
 /// The program, built with the same profile as this one.

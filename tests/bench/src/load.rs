@@ -17,9 +17,12 @@ use tokio::net::TcpStream;
 /// What to call.
 #[derive(Clone)]
 pub(crate) struct Target {
-    pub(crate) address: std::net::SocketAddr,
+    /// Where to call: connections are shared out among them.
+    pub(crate) addresses: Vec<std::net::SocketAddr>,
     /// Paths to spread the calls over, the first ones more often (see [`Target::pick`]).
     pub(crate) paths: Arc<Vec<String>>,
+    /// The number of the first call: everything else follows from a call's number.
+    pub(crate) seed: u64,
 }
 
 /// What came of it.
@@ -66,10 +69,10 @@ impl Target {
 
 /// Calls over `connections` for `duration`, each as fast as it is answered.
 pub(crate) async fn closed(target: &Target, connections: usize, duration: Duration) -> anyhow::Result<Outcome> {
-    let numbers = Arc::new(AtomicU64::new(angelia_shared::dice::u64() >> 32));
+    let numbers = Arc::new(AtomicU64::new(target.seed << 32));
     let mut sockets = Vec::new();
-    for _ in 0..connections {
-        sockets.push(connect(target).await?);
+    for number in 0..connections {
+        sockets.push(connect(target.addresses[number % target.addresses.len()]).await?);
     }
     let began = monotonic();
     let until = began + duration;
@@ -101,8 +104,8 @@ pub(crate) async fn open(
     let total = (rate * duration.as_secs_f64()) as u64;
     let next = Arc::new(AtomicU64::new(0));
     let mut sockets = Vec::new();
-    for _ in 0..connections {
-        sockets.push(connect(target).await?);
+    for number in 0..connections {
+        sockets.push(connect(target.addresses[number % target.addresses.len()]).await?);
     }
     let began = monotonic();
     let tasks: Vec<_> = sockets
@@ -118,7 +121,7 @@ pub(crate) async fn open(
                     }
                     let due = began + Duration::from_secs_f64(number as f64 / rate);
                     tokio::time::sleep_until(due.into()).await;
-                    let accepted = connection.call(&target.request(number)).await?;
+                    let accepted = connection.call(&target.request((target.seed << 32) + number)).await?;
                     count(&mut outcome, accepted, due);
                 }
             })
@@ -151,9 +154,8 @@ async fn gather(
     Ok(all)
 }
 
-async fn connect(target: &Target) -> anyhow::Result<Connection> {
-    let socket =
-        TcpStream::connect(target.address).await.with_context(|| format!("cannot connect to {}", target.address))?;
+async fn connect(address: std::net::SocketAddr) -> anyhow::Result<Connection> {
+    let socket = TcpStream::connect(address).await.with_context(|| format!("cannot connect to {address}"))?;
     socket.set_nodelay(true)?;
     Ok(Connection { socket, buffer: Vec::with_capacity(1_024) })
 }
@@ -205,7 +207,7 @@ mod tests {
     #[test]
     fn the_first_path_is_called_most_in_zipf_order() {
         let paths = Arc::new((0..1_000).map(|n| format!("/{n}")).collect());
-        let target = Target { address: ([127, 0, 0, 1], 1).into(), paths };
+        let target = Target { addresses: vec![([127, 0, 0, 1], 1).into()], paths, seed: 1 };
         let mut calls = vec![0u32; 1_000];
         (0..100_000).for_each(|number| calls[target.pick(number)] += 1);
         assert!(calls[0] > calls[9] * 5 && calls[9] > calls[99] * 3, "{:?}", &calls[..10]);

@@ -2,6 +2,8 @@
 //!
 //! ```text
 //! cargo build --release -p angelia && cargo run --release -p angelia-bench -- admission
+//! cargo build --release -p angelia && cargo run --release -p angelia-bench -- replicas
+//! cargo build --release -p angelia && cargo run --release -p angelia-bench -- backlog
 //! cargo build --release -p angelia && cargo run --release -p angelia-bench -- memory
 //! cargo build --release -p angelia && cargo run --release -p angelia-bench -- connections
 //! cargo build --release -p angelia && cargo run --release -p angelia-bench -- dispatch
@@ -18,6 +20,8 @@ mod installation;
 mod load;
 mod machine;
 mod memory;
+mod raw;
+mod spread;
 mod stats;
 mod verify;
 
@@ -34,6 +38,10 @@ struct Cli {
 enum Command {
     /// Durable, credit-checked acceptance over HTTP, against servers that store nothing or publish one by one.
     Admission(admission::Args),
+    /// Admission by several replicas of the ingress on one wallet, against one replica.
+    Replicas(spread::ReplicasArgs),
+    /// Admission while very many messages are queued, against an empty log.
+    Backlog(spread::BacklogArgs),
     /// Resident memory of all services together after many messages.
     Memory(memory::Args),
     /// Memory and latency while very many connections are open that say nothing, half of a request, or a byte now and then.
@@ -53,6 +61,8 @@ fn main() -> anyhow::Result<()> {
     runtime.block_on(async {
         match cli.command {
             Command::Admission(args) => admission::run(args).await,
+            Command::Replicas(args) => spread::replicas(args).await,
+            Command::Backlog(args) => spread::backlog(args).await,
             Command::Memory(args) => memory::run(args).await,
             Command::Connections(args) => connections::run(args).await,
             Command::Dispatch(args) => dispatch::run(args).await,

@@ -1,10 +1,9 @@
 //! Resident memory of all services together after many messages.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use crate::installation::Installation;
-use crate::load::{self, Target};
+use crate::load;
 use crate::machine;
 
 #[derive(clap::Args)]
@@ -21,7 +20,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     installation.grant(args.messages * 2 + 100_000).await?;
     let (program, broker) = installation.resident_mib();
     println!("empty: program {program:.0} MiB, broker {broker:.0} MiB, together {:.0} MiB", program + broker);
-    let target = Target { address: installation.address, paths: Arc::new(vec![installation.hook_path()?]) };
+    let target = installation.target(1)?;
     let mut accepted = 0;
     while accepted < args.messages {
         accepted += load::closed(&target, 256, Duration::from_secs(1)).await?.accepted;

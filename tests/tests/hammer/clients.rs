@@ -10,8 +10,8 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use crate::dice::Dice;
 use crate::town::{Town, Workspace};
+use angelia_tests::dice::Dice;
 
 /// Pause between two calls of one client, in milliseconds.
 const THINKS_MS: (u64, u64) = (100, 3_000);

@@ -13,8 +13,8 @@ use angelia_tests::wait::{LATER, eventually};
 use serde_json::json;
 
 use crate::clients::buy;
-use crate::dice::Dice;
 use crate::town::{Town, Workspace};
+use angelia_tests::dice::Dice;
 
 /// How long the queues that are left may take to be sent.
 const SENT_WITHIN: Duration = Duration::from_secs(300);

@@ -13,7 +13,7 @@ use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::json;
 
-use crate::dice::Dice;
+use angelia_tests::dice::Dice;
 
 /// How many workspaces; the one of rank `r` gets `1/r` of what the first gets.
 const WORKSPACES: usize = 12;

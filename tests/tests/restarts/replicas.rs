@@ -17,7 +17,7 @@ const WORKSPACES: usize = 60;
 
 #[tokio::test]
 async fn a_replica_that_begins_never_says_that_what_is_there_is_not() {
-    let mut fleet = Fleet::start(Size { ingresses: 1, ledgers: 1, dispatchers: 1 }, &[]).await;
+    let mut fleet = Fleet::start(Size { ingresses: 1, ledgers: 1, dispatchers: 1, wired: false }, &[]).await;
     let operator = fleet.operator(0);
     let mut path = String::new();
     for _ in 0..WORKSPACES {

@@ -1,7 +1,7 @@
 //! Messages that wait: expiry, cancelling, and that waiting for one's turn never expires anything.
 
 use angelia_tests::installation::text;
-use angelia_tests::tenant::{NEVER, Tenant, recipient};
+use angelia_tests::tenant::{FAST, NEVER, Tenant, recipient};
 use angelia_tests::wait::{SOON, eventually};
 use serde_json::json;
 
@@ -55,7 +55,7 @@ async fn a_message_of_a_connection_that_comes_back_in_time_goes_out() {
     tenant.disconnect(&account).await;
     let waiting = eventually("the message says what holds it", SOON, async || {
         let message = tenant.message(&ids[2]).await;
-        if message["held_by"].is_string() { Ok(message) } else { Err(message.to_string()) }
+        if message["held_by"] == "disconnected" { Ok(message) } else { Err(message.to_string()) }
     })
     .await;
     assert_eq!(text(&waiting, "state"), "queued", "{waiting}");
@@ -123,5 +123,34 @@ async fn all_queued_messages_of_an_account_can_be_cancelled_at_once() {
     for id in &queued {
         assert!(tenant.journal().await.sends_of(id).is_empty());
     }
+    tenant.check_log().await;
+}
+
+#[tokio::test]
+async fn a_purge_during_the_sending_leaves_each_message_either_sent_or_cancelled_and_refunded() {
+    const MESSAGES: usize = 60;
+    let tenant = Tenant::new(patient().await, 100).await;
+    let account = tenant.account(FAST).await;
+    let mut ids = Vec::new();
+    for n in 0..MESSAGES {
+        ids.push(tenant.send(&account, &recipient("1234"), &format!("{n}")).await);
+    }
+    // Single cancels and a purge that ask for the same messages, while one after the other leaves.
+    let cancel = async |id: &str| tenant.owner.post(&tenant.path(&format!("/messages/{id}/cancel")), json!({})).await;
+    for id in ids.iter().skip(3).step_by(5) {
+        let status = cancel(id).await.status;
+        assert!(status == 202 || status == 409, "{status}");
+    }
+    let purge = tenant.path(&format!("/accounts/{}/purge", account.id));
+    assert_eq!(tenant.owner.post(&purge, json!({})).await.status, 202);
+    let mut cancelled = 0;
+    for id in &ids {
+        let message = tenant.until(id, &["sent", "delivered", "read", "cancelled"]).await;
+        let is_cancelled = message["state"] == "cancelled";
+        cancelled += u64::from(is_cancelled);
+        let sends = tenant.journal().await.sends_of(id).len();
+        assert_eq!(sends, usize::from(!is_cancelled), "{message}");
+    }
+    assert_eq!(tenant.wallet_with_refunds(cancelled).await.available, 100 - MESSAGES as u64 + cancelled);
     tenant.check_log().await;
 }

@@ -3,6 +3,8 @@
 //! Shape: [`Address`] -> text. No path appears in it: the server starts inside its directory, so nothing needs quoting,
 //! whatever the data directory is called.
 
+use angelia_shared::log::Access;
+
 /// The broker's directory under the data directory.
 pub(super) const DIR: &str = "nats";
 /// The settings, relative to the data directory.
@@ -32,6 +34,11 @@ impl Address {
     /// The URL without credentials.
     pub(super) fn url(&self) -> String {
         format!("nats://127.0.0.1:{}", self.port)
+    }
+
+    /// The URL with credentials.
+    pub(super) fn access(&self) -> Access {
+        Access { url: self.url(), user: Some(Self::USER.to_owned()), password: Some(self.password.clone()) }
     }
 }
 

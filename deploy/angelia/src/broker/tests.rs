@@ -15,6 +15,16 @@ use tokio::time::{sleep, timeout};
 
 use super::*;
 
+impl Broker {
+    fn url(&self) -> String {
+        self.address.url()
+    }
+
+    fn credentials(&self) -> (&str, &str) {
+        (Address::USER, &self.address.password)
+    }
+}
+
 /// Far beyond what anything here takes, on a busy machine too.
 const SOON: Duration = Duration::from_secs(30);
 

@@ -47,6 +47,7 @@ impl Account {
         let credits = plan.get(usize::from(part)).map_or(Credits::ZERO, |part| part.credits);
         let gap_ms = pace::gap_ms(front.message, attempt, self.settings.gap_ms);
         self.last_end = self.last_end.max(at);
+        self.memory.ended(at);
         self.not_before = self.not_before.max(at.plus_ms(gap_ms));
         self.stage = Stage::Ready(plan);
         let outcome = self.take_result(result, at);

@@ -107,8 +107,11 @@ impl Account {
                         let event = self.refuse_part(front, why.reason.code(), why.detail, now, claim, mark);
                         self.write(event, None, None)
                     }
-                    Some(None) if now < self.start_from() => Decision::Wait(earliest(expiry, Some(self.start_from()))),
                     Some(None) => {
+                        let start_from = self.start_from(now).at;
+                        if now < start_from {
+                            return Decision::Wait(earliest(expiry, Some(start_from)));
+                        }
                         let event = self.start(front, now, claim, mark);
                         self.write(event, Some((front.message, self.progress.part)), None)
                     }
@@ -123,9 +126,16 @@ impl Account {
         }
     }
 
-    /// The earliest start of an attempt: the gap that was drawn, and the floor, which may have been raised since.
-    fn start_from(&self) -> UnixMillis {
-        self.not_before.max(self.last_end.plus_ms(self.settings.gap_ms.0))
+    /// The end of the call at the front, if it is to be written down: all that is done while nothing new may begin.
+    pub fn finish(&mut self, now: UnixMillis, claim: u64, mark: u64) -> Option<Box<Write>> {
+        if self.writing {
+            return None;
+        }
+        let event = self.end_attempt(now, claim, mark)?;
+        match self.write(event, None, None) {
+            Decision::Write(write) => Some(write),
+            Decision::Wait(_) | Decision::Prepare(_) => None,
+        }
     }
 
     fn write(&mut self, event: Event, call: Option<(MessageId, u8)>, answers_cancel: Option<u64>) -> Decision {
@@ -142,6 +152,7 @@ impl Account {
         self.progress.not_before = None;
         let credits = plan[usize::from(self.progress.part)].credits;
         self.stage = Stage::Calling(plan);
+        self.memory.started(&self.settings.limits, self.progress.recipient, now);
         Event::AttemptStarted(Box::new(AttemptStarted {
             v: 1,
             message: front.message,
@@ -194,7 +205,8 @@ impl Account {
             let since = hold.since.max(front.accepted_at);
             (since.plus_ms(patience_ms), hold.reason)
         });
-        let by_itself = self.progress.held_since.map(|since| (since.plus_ms(patience_ms), "put_off"));
+        let put_off = self.progress.held_since.filter(|_| !self.gets_its_try(now));
+        let by_itself = put_off.map(|since| (since.plus_ms(patience_ms), "put_off"));
         let (at, held_by) = match (by_account, by_itself) {
             (Some(a), Some(b)) => Some(if a.0 <= b.0 { a } else { b }),
             (a, b) => a.or(b),
@@ -204,8 +216,16 @@ impl Account {
         Some((at, held_by))
     }
 
+    /// Whether a message that was put off before now waits for nothing but its turn under the account's limits: however long
+    /// these take, it gets that try, and expires only when it is put off again.
+    fn gets_its_try(&self, now: UnixMillis) -> bool {
+        let still_put_off = self.progress.not_before.is_some_and(|later| now < later);
+        let is_ready = matches!(self.stage, Stage::Ready(_));
+        !still_put_off && self.hold_at(now).is_none() && (is_ready || self.start_from(now).at > now)
+    }
+
     /// What holds the account at `now`, if anything does.
-    fn hold_at(&self, now: UnixMillis) -> Option<&Hold> {
+    pub(super) fn hold_at(&self, now: UnixMillis) -> Option<&Hold> {
         let holds = [&self.settings.hold, &self.provider_hold];
         holds.into_iter().flatten().find(|hold| hold.until.is_none_or(|until| now < until))
     }

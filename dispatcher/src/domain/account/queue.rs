@@ -37,9 +37,14 @@ impl Packed {
         Self { seq: at.seq, message, accepted_at, expires_after_s, line: at.line, credits }
     }
 
+    fn at(&self) -> Position {
+        Position::new(self.seq, self.line)
+    }
+
     fn unpacked(self) -> Waiting {
-        let Self { seq, message, accepted_at, expires_after_s, line, credits } = self;
-        Waiting { at: Position::new(seq, line), message, accepted_at, expires_after_s, credits }
+        let at = self.at();
+        let Self { message, accepted_at, expires_after_s, credits, .. } = self;
+        Waiting { at, message, accepted_at, expires_after_s, credits }
     }
 }
 
@@ -76,6 +81,14 @@ impl Queue {
     /// Where a message is.
     pub(super) fn position(&self, message: MessageId) -> Option<usize> {
         self.segments.iter().flatten().position(|packed| packed.message == message)
+    }
+
+    /// Where the message is whose acceptance is at `at`. Quick also in a long queue.
+    pub(super) fn find_at(&self, at: Position) -> Option<usize> {
+        let ends_before = |messages: &VecDeque<Packed>| messages.back().is_some_and(|last| last.at() < at);
+        let segment = self.segments.partition_point(ends_before);
+        let within = self.segments.get(segment)?.binary_search_by_key(&at, Packed::at).ok()?;
+        Some(self.segments.range(..segment).map(VecDeque::len).sum::<usize>() + within)
     }
 
     pub(super) fn push_back(&mut self, waiting: Waiting) {
@@ -175,6 +188,10 @@ mod tests {
             }
             for (index, message) in ring.iter().enumerate() {
                 prop_assert_eq!(queue.position(message.message), Some(index));
+                prop_assert_eq!(queue.find_at(message.at), Some(index));
+            }
+            for gone in (1..=n).map(|n| waiting(n).at).filter(|at| ring.iter().all(|message| message.at != *at)) {
+                prop_assert_eq!(queue.find_at(gone), None);
             }
         }
     }

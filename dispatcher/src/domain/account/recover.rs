@@ -5,6 +5,7 @@ use angelia_shared::event::{Carry, Event};
 use angelia_shared::units::UnixMillis;
 
 use super::Account;
+use crate::domain::limits::Memory;
 
 /// How the partition came to its new owner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,10 +16,24 @@ pub struct Takeover {
     pub now: UnixMillis,
     /// How long a call of the transport may take, in milliseconds.
     pub call_timeout_ms: u64,
+    /// How far this owner's clock is ahead of the one that the event's times are of, in milliseconds: see [`shift_ms`].
+    pub shift_ms: i64,
+}
+
+/// How far this owner's clock is ahead of an event's: over the stream's clock, which both know.
+///
+/// `event_at` is the event's own time and `stored_at` the stream's of the same record; `ahead_ms` is how far this owner's
+/// clock is ahead of the stream's. What it took to store the event makes the result larger, so waits get longer by it and
+/// never shorter.
+pub fn shift_ms(event_at: UnixMillis, stored_at: UnixMillis, ahead_ms: i64) -> i64 {
+    stored_at.0.saturating_sub(event_at.0).saturating_add(ahead_ms)
 }
 
 /// The least that an account waits after a crash: the earlier owner's last call may have ended just now.
 const AFTER_CRASH_MS: u64 = 1_000;
+/// Longer gaps are not waited out anew after a crash: of them the rest is enough, by the stream's timestamps, but at least
+/// this long. No call takes longer, and no two clocks that are looked after differ by as much.
+const LONG_GAP_MS: u64 = 10_000;
 /// How long after its start was handed in a call may begin. The shell makes no call later than this.
 pub const CALL_STARTS_WITHIN_MS: u64 = 1_000;
 
@@ -28,6 +43,8 @@ impl Account {
     /// Returns the low-water mark that the event carries.
     pub fn recover(&mut self, event: &Event, takeover: Takeover) -> u64 {
         let Some((carry, at, gap_ms)) = facts(event) else { return 0 };
+        // By this owner's clock, but never before what the event says: the pace holds by both, as whoever reads the log sees it.
+        let at = at.max(UnixMillis(at.0.saturating_add(takeover.shift_ms)));
         self.done_through = carry.done_through;
         self.ended_beyond = carry.ended_beyond.iter().copied().collect();
         let (unknown, resume) = carry.open.iter().cloned().partition(|open| open.stage == OpenStage::Unknown);
@@ -41,15 +58,27 @@ impl Account {
         let (last_end, gap_ms) = if open {
             let latest = takeover.now.plus_ms(CALL_STARTS_WITHIN_MS + takeover.call_timeout_ms);
             (at.max(latest), gap_ms.max(AFTER_CRASH_MS))
-        } else if takeover.released {
+        } else if takeover.released || gap_ms > LONG_GAP_MS {
             (at, gap_ms)
         } else {
             (at.max(takeover.now), gap_ms.max(AFTER_CRASH_MS))
         };
         self.last_end = last_end;
         self.not_before = last_end.plus_ms(gap_ms);
+        if !takeover.released {
+            self.not_before = self.not_before.max(takeover.now.plus_ms(gap_ms.min(LONG_GAP_MS)));
+        }
+        self.memory = Memory::recall(&carry.sendings, takeover.shift_ms);
+        if open {
+            self.memory.ended(last_end);
+        }
         carry.mark
     }
+}
+
+/// The time of an account's event, by its owner's clock.
+pub fn time_of(event: &Event) -> Option<UnixMillis> {
+    facts(event).map(|(_, at, _)| at)
 }
 
 /// The carried memory, the time, and the gap if it is known.

@@ -3,9 +3,11 @@
 mod bench;
 mod cancel;
 mod expiry;
+mod limits;
 mod order;
 mod parts;
 mod put_off;
 mod stale;
 mod takeover;
+mod turn;
 mod unknown;

@@ -8,39 +8,29 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use angelia_shared::event::{Event, PartitionReleased};
-use angelia_shared::ids::AccountId;
-use angelia_shared::log::{Entry, Group, Guard};
+use angelia_shared::log::{AppendError, Entry, Group, Guard};
 use angelia_shared::subject::Subject;
 use tracing::{debug, warn};
 
 use super::super::call::{self, Done};
 use super::Owned;
-use crate::domain::account::Decision;
+use crate::domain::ownership::Ended;
+use crate::metrics as names;
 
-/// How long running calls may take after the shutdown signal, and their ends to be written. A call takes 10 s at most.
-const FINISH_WITHIN: Duration = Duration::from_secs(12);
 /// How long sessions may take to close; a partition whose sessions do not is not released.
 const CLOSE_WITHIN: Duration = Duration::from_secs(3);
 /// How long the release may take: a batch takes milliseconds, and without it the next owner only waits longer.
 const RELEASE_WITHIN: Duration = Duration::from_secs(3);
 
 impl Owned {
-    /// Lets running calls end and be written down, then gives the partition up.
-    pub(super) async fn release(mut self) {
-        match tokio::time::timeout(FINISH_WITHIN, self.finish()).await {
-            Ok(true) => {}
-            Ok(false) => return self.give_up().await,
-            Err(_) => {
-                warn!(partition = self.part.0, "gave a partition up with calls under way");
-                return self.give_up().await;
-            }
-        }
+    /// Gives the partition up, with nothing under way.
+    pub(super) async fn release(&mut self) -> Ended {
         // The next owner may open its own as soon as the release is in the log.
         if let Some(sessions) = self.sessions.take()
             && tokio::time::timeout(CLOSE_WITHIN, sessions.close()).await.is_err()
         {
             warn!(partition = self.part.0, "gave a partition up with sessions open");
-            return self.give_up().await;
+            return Ended::GivenUp;
         }
         let released = PartitionReleased {
             v: 1,
@@ -51,38 +41,30 @@ impl Owned {
         let entry = Entry::new(Subject::PartitionClaim(self.part), &Event::PartitionReleased(released))
             .guarded(Guard::Own(self.rules.claim()));
         match tokio::time::timeout(RELEASE_WITHIN, self.context.appender.append(Group::one(entry))).await {
-            Ok(Ok(_)) => debug!(partition = self.part.0, "released a partition"),
-            Ok(Err(failure)) => warn!(partition = self.part.0, error = %failure, "a partition was not released"),
-            Err(_) => warn!(partition = self.part.0, "a partition was not released in time"),
+            Ok(Ok(stored)) => {
+                debug!(partition = self.part.0, "released a partition");
+                metrics::counter!(names::PARTITIONS_RELEASED).increment(1);
+                Ended::Released(stored.positions[0].seq)
+            }
+            Ok(Err(AppendError::GuardLost(_))) => Ended::Lost,
+            Ok(Err(failure)) => {
+                warn!(partition = self.part.0, error = %failure, "a partition was not released");
+                Ended::GivenUp
+            }
+            Err(_) => {
+                warn!(partition = self.part.0, "a partition was not released in time");
+                Ended::GivenUp
+            }
         }
     }
 
-    /// Waits until nothing is under way. False when the claim was lost meanwhile.
-    async fn finish(&mut self) -> bool {
-        while self.running > 0 {
-            let Some(done) = self.reports.recv().await else { return true };
-            let account = match &done {
-                Done::Called(called) => Some(called.under.account),
-                Done::Stored { account, .. } => Some(*account),
-                Done::Prepared { .. } | Done::ClaimLost => None,
-            };
-            if self.take(done) {
-                return false;
+    /// Writes the ends of calls, and nothing that begins anything. Also asked after another event of the account was
+    /// stored: the end may have had to wait for that. Whatever else is due is left for later, or for the next owner.
+    pub(super) fn write_what_has_ended(&mut self) {
+        for account in std::mem::take(&mut self.reported) {
+            if let Some(write) = self.rules.finish(account, self.context.clock.now()) {
+                self.write(account, *write);
             }
-            if let Some(account) = account {
-                self.write_what_has_ended(account);
-            }
-        }
-        true
-    }
-
-    /// Writes the end of an account's call, if it has one. Also asked after another event of the account was stored: the
-    /// end may have had to wait for that. Whatever else is due is left to the next owner.
-    fn write_what_has_ended(&mut self, account: AccountId) {
-        if let Decision::Write(write) = self.rules.next(account, self.context.clock.now())
-            && matches!(write.event, Event::AttemptEnded(_))
-        {
-            self.write(account, *write);
         }
     }
 

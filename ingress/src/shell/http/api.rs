@@ -13,10 +13,12 @@ mod chats;
 mod credits;
 mod ledger;
 mod messages;
+mod pace_shown;
 mod problem;
 mod purge;
 mod statement;
 mod tokens;
+mod turns;
 mod webhooks;
 mod workspaces;
 

@@ -7,6 +7,8 @@ use super::super::contradiction::Broken;
 use super::super::history::{acceptance, receipt};
 use super::*;
 
+mod reports;
+
 const ID: MessageId = MessageId(7);
 const AT: UnixMillis = UnixMillis(1_000);
 

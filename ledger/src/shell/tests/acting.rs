@@ -7,6 +7,7 @@ use angelia_shared::directory::DirectoryView;
 use angelia_shared::event::message::UnknownPolicy;
 use angelia_shared::event::{Event, MessageSent};
 use angelia_shared::ids::{MemberId, MessageId};
+use angelia_shared::members::{self, Service};
 use angelia_shared::query::{AskCredits, AskMessage, MessageState};
 use angelia_shared::subject::{Partition, Subject};
 use angelia_shared::units::{Credits, UnixMillis};
@@ -18,7 +19,7 @@ use crate::shell::actor::Actor;
 use crate::shell::live::Live;
 use crate::shell::replay::replay;
 use crate::shell::store::{LogIdentity, Store};
-use crate::shell::{consumer, members, run};
+use crate::shell::{consumer, run};
 
 fn credits(n: u128) -> AskCredits {
     AskCredits { workspace: workspace(n) }
@@ -116,7 +117,7 @@ pub(super) async fn twin(
     let flush = Duration::from_millis(50);
     let consuming = tokio::spawn(consumer::run(Arc::clone(&live), log.clone(), 0, flush, tell, stop.clone()));
     let (directory, _following) = DirectoryView::start(log.clone(), name, stop.clone());
-    let members = members::join(&log, member, stop).await.unwrap().unwrap().view;
+    let members = members::join(&log, Service::Ledger, member, stop).await.unwrap().unwrap().view;
     let actor = Actor { live, log, directory, members, member, config };
     let stop = stop.clone();
     tokio::spawn(async move {
@@ -160,7 +161,7 @@ async fn a_wallet_that_moved_since_the_projection_is_not_paid_from_what_it_was()
     // The projection stands still from here, as one that lags does. The wallet moves on.
     pen.grant(workspace(1), 50).await;
     let (directory, _following) = DirectoryView::start(town.log.clone(), "a", stop.clone());
-    let members = members::join(&town.log, member, &stop).await.unwrap().unwrap().view;
+    let members = members::join(&town.log, Service::Ledger, member, &stop).await.unwrap().unwrap().view;
     let (log, config) = (town.log.clone(), town.config("a", &[]));
     let actor = Actor { live: Arc::clone(&live), log, directory, members, member, config };
     let acting = tokio::spawn(actor.run(stop.clone()));

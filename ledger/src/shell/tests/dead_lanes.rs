@@ -8,7 +8,7 @@ use angelia_shared::directory::DirectoryView;
 use angelia_shared::event::{Event, WriterFenced};
 use angelia_shared::ids::{MemberId, MessageId, Position, WorkspaceId, WriterId};
 use angelia_shared::log::{AppendError, Appender, AppenderOptions, Entry, EventLog, Group, Writer, WriterOptions};
-use angelia_shared::members::{Members, Membership, Service};
+use angelia_shared::members::{self, Members, Membership, Service};
 use angelia_shared::query::{AskCredits, AskUnspent, CreditsView, Holder, UnspentLane};
 use angelia_shared::subject::Subject;
 use angelia_shared::units::Credits;
@@ -21,7 +21,6 @@ use super::town::{Pen, Town, workspace};
 use crate::domain::dead_lanes;
 use crate::domain::projection::Projection;
 use crate::shell::actor::Actor;
-use crate::shell::members;
 use crate::shell::replay::replay;
 use crate::shell::store::Overlay;
 
@@ -247,7 +246,7 @@ async fn what_two_ledgers_decide_from_one_view_is_done_once() {
         let (lost, returns) = live.ask(decided).await.unwrap();
         assert_eq!((lost.len(), returns.len()), (1, 3));
         let (log, member) = (town.broker.log().await, MemberId::generate());
-        let members = members::join(&log, member, &stop).await.unwrap().unwrap().view;
+        let members = members::join(&log, Service::Ledger, member, &stop).await.unwrap().unwrap().view;
         let (directory, _following) = DirectoryView::start(log.clone(), "a", stop.clone());
         let options = WriterOptions { role: "ledger".to_owned(), member, fails_fast: false };
         let writer = Writer::open(log.clone(), options).await.unwrap();

@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use angelia_dispatcher::domain::account::{CallResult, Decision, Settings, Waiting};
+use angelia_dispatcher::domain::limits::Limits;
 use angelia_dispatcher::domain::partition::Partition;
 use angelia_dispatcher::domain::plan::{self, File};
 use angelia_shared::clock::monotonic;
@@ -43,7 +44,7 @@ fn rate(messages: usize, work: impl FnOnce() -> usize) -> f64 {
 }
 
 fn full(messages: usize, seed: u64) -> Partition {
-    let settings = || Settings { gap_ms: (1_500, 2_500), hold: None, idempotent: false };
+    let settings = || Settings { gap_ms: (1_500, 2_500), limits: Limits::default(), hold: None, idempotent: false };
     let mut partition = Partition::new(messages as u64 + 1);
     for n in 0..messages {
         let at = Position::new(1 + n as u64 / 64, (n % 64) as u16);

@@ -9,6 +9,7 @@ use angelia_shared::units::{Credits, UnixMillis};
 use smallvec::smallvec;
 
 use crate::domain::account::{Account, CallResult, Decision, Hold, Settings, Takeover, Waiting};
+use crate::domain::limits::Limits;
 use crate::domain::plan::{Plan, PlannedPart, Refused};
 use crate::transport::{FailReason, PutOffScope};
 
@@ -21,7 +22,7 @@ pub(super) const DAY_S: u32 = 86_400;
 pub(super) const DAY_MS: u64 = 86_400_000;
 
 pub(super) fn settings() -> Settings {
-    Settings { gap_ms: GAP_MS, hold: None, idempotent: false }
+    Settings { gap_ms: GAP_MS, limits: Limits::default(), hold: None, idempotent: false }
 }
 
 pub(super) fn linked() -> Settings {
@@ -77,6 +78,8 @@ pub(super) struct Bench {
     pub(super) answered: Vec<u64>,
     /// The plan that a preparation answers with, one part of the whole price when there is none.
     pub(super) plan: Option<Plan>,
+    /// Whom each message goes to, where that matters.
+    pub(super) recipient_of: Option<fn(MessageId) -> u32>,
     pub(super) last: Option<Event>,
 }
 
@@ -87,7 +90,7 @@ impl Bench {
 
     pub(super) fn with(settings: Settings) -> Self {
         let account = Account::new(WorkspaceId(1), AccountId(2), settings);
-        Self { account, now: BEGIN, dropped: vec![], answered: vec![], plan: None, last: None }
+        Self { account, now: BEGIN, dropped: vec![], answered: vec![], plan: None, recipient_of: None, last: None }
     }
 
     /// An account with messages 1 to `count` in its queue.
@@ -113,7 +116,7 @@ impl Bench {
     }
 
     pub(super) fn crash(&self) -> Takeover {
-        Takeover { released: false, now: self.now, call_timeout_ms: CALL_TIMEOUT_MS }
+        Takeover { released: false, now: self.now, call_timeout_ms: CALL_TIMEOUT_MS, shift_ms: 0 }
     }
 
     pub(super) fn release(&self) -> Takeover {
@@ -147,7 +150,7 @@ impl Bench {
                 Decision::Prepare(preparation) => {
                     let price = 1 + u64::from(preparation.parts > 1);
                     let plan = self.plan.clone().unwrap_or_else(|| one_part(price));
-                    self.account.prepared(preparation.message, plan);
+                    self.prepared(preparation.message, plan);
                 }
                 Decision::Write(write) => {
                     self.account.stored();
@@ -158,6 +161,13 @@ impl Bench {
                 Decision::Wait(until) => panic!("expected an event at {:?}, not a wait until {until:?}", self.now),
             }
         }
+    }
+
+    fn prepared(&mut self, message: MessageId, plan: Plan) {
+        if let Some(recipient_of) = self.recipient_of {
+            self.account.addressed(message, recipient_of(message));
+        }
+        self.account.prepared(message, plan);
     }
 
     /// Lets time pass until the next event, which must come by itself.
@@ -171,7 +181,7 @@ impl Bench {
                 Decision::Wait(None) => panic!("nothing is due"),
                 Decision::Prepare(preparation) => {
                     let plan = self.plan.clone().unwrap_or_else(|| one_part(1));
-                    self.account.prepared(preparation.message, plan);
+                    self.prepared(preparation.message, plan);
                 }
                 Decision::Write(write) => {
                     self.account.stored();

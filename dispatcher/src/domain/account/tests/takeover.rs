@@ -334,7 +334,7 @@ fn an_account_whose_first_event_is_not_an_attempt_starts_with_nothing() {
         account: bench.account.id(),
         at: BEGIN,
     });
-    let takeover = Takeover { released: false, now: BEGIN, call_timeout_ms: CALL_TIMEOUT_MS };
+    let takeover = Takeover { released: false, now: BEGIN, call_timeout_ms: CALL_TIMEOUT_MS, shift_ms: 0 };
     assert_eq!(bench.account.recover(&strange, takeover), 0);
     bench.account.accept(waiting(1));
     assert_eq!(bench.start().carry.done_through, Position::default());

@@ -2,6 +2,8 @@
 
 use angelia_shared::event::attempt::{AttemptOutcome, OpenStage};
 
+use proptest::prelude::*;
+
 use super::bench::*;
 
 #[test]
@@ -106,4 +108,30 @@ fn an_unknown_text_does_not_keep_its_file_back() {
     assert_eq!(stages, [(id(1), 0, OpenStage::Unknown), (id(1), 1, OpenStage::PutOff)]);
     let started = bench.start();
     assert_eq!((started.message, started.part, started.attempt), (id(1), 1, 2));
+}
+
+proptest! {
+    #[test]
+    fn reports_in_any_order_and_number_leave_the_same_messages_unknown(
+        reports in prop::collection::vec((1_u64..=6, 0_u8..2, any::<prop::sample::Index>()), 0..20),
+    ) {
+        let mut bench = Bench::queue(7);
+        // Before which end each report comes; the attempt of its message has been started by then.
+        let due = |n: u64| {
+            let slot = |of: &(u64, u8, prop::sample::Index)| of.0 + of.2.index(7 - of.0 as usize) as u64;
+            reports.iter().filter(move |of| slot(of) == n).map(|(of, part, _)| (id(*of), *part)).collect::<Vec<_>>()
+        };
+        for n in 1..=6 {
+            bench.start();
+            for (of, part) in due(n) {
+                bench.account.reported(of, part);
+            }
+            bench.end(unknown());
+        }
+        bench.attempt(sent());
+        let reported: Vec<_> = reports.iter().filter(|(_, part, _)| *part == 0).map(|(of, ..)| id(*of)).collect();
+        let left: Vec<_> = (1..=6).map(id).filter(|of| !reported.contains(of)).collect();
+        let carried: Vec<_> = bench.carry().open.iter().map(|open| open.message).collect();
+        prop_assert_eq!(carried, left);
+    }
 }

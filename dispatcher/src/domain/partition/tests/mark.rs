@@ -7,6 +7,7 @@ use angelia_shared::units::{Credits, UnixMillis};
 use super::super::Partition;
 use super::book::carry_of;
 use crate::domain::account::{CallResult, Decision, Hold, Settings, Takeover, Waiting, Write};
+use crate::domain::limits::Limits;
 use crate::domain::plan::{self, File};
 
 const WORKSPACE: WorkspaceId = WorkspaceId(1);
@@ -15,7 +16,7 @@ const B: AccountId = AccountId(2);
 const NOW: UnixMillis = UnixMillis(1_700_000_000_000);
 
 fn settings() -> Settings {
-    Settings { gap_ms: (1_500, 2_500), hold: None, idempotent: false }
+    Settings { gap_ms: (1_500, 2_500), limits: Limits::default(), hold: None, idempotent: false }
 }
 
 /// A partition that has caught up and read nothing.
@@ -129,6 +130,21 @@ fn a_message_that_has_begun_still_counts() {
 }
 
 #[test]
+fn a_message_that_ends_while_nothing_may_begin_waits_no_more() {
+    let mut partition = partition();
+    accept(&mut partition, A, 5);
+    accept(&mut partition, A, 7);
+    write(&mut partition, A);
+    partition.stored(A, None);
+    partition.call_ended(A, MessageId(5), CallResult::Sent { provider_id: "wamid.1".to_owned() }, NOW);
+    assert_eq!(partition.queued(), 2);
+    assert!(partition.finish(A, NOW).is_some());
+    partition.stored(A, None);
+    assert_eq!((partition.queued(), partition.mark()), (1, 7));
+    assert_eq!(partition.finish(A, NOW), None);
+}
+
+#[test]
 fn an_unknown_message_is_carried_and_does_not_count() {
     let mut partition = partition();
     accept(&mut partition, A, 5);
@@ -197,7 +213,7 @@ fn a_new_owner_reads_from_the_newest_mark_of_any_account() {
     carry_of(&mut of_b).mark = 30;
     let mut later = Partition::new(200);
     assert_eq!(later.read_from(), 1);
-    let takeover = Takeover { released: false, now: NOW, call_timeout_ms: 10_000 };
+    let takeover = Takeover { released: false, now: NOW, call_timeout_ms: 10_000, shift_ms: 0 };
     for (account, event) in [(A, of_a), (B, of_b)] {
         later.recover(WORKSPACE, account, settings(), &event, takeover);
     }

@@ -294,9 +294,9 @@ impl World {
     fn snapshot(&mut self, claim: u64, released: bool) -> Box<Owning> {
         let lag = if self.keeps(Rule::SnapshotHasOwnClaim) { 0 } else { self.dice.below(30) };
         let takeover = if self.keeps(Rule::CrashCostsTheTimeout) {
-            Takeover { released, now: self.now, call_timeout_ms: CALL_TIMEOUT_MS }
+            Takeover { released, now: self.now, call_timeout_ms: CALL_TIMEOUT_MS, shift_ms: 0 }
         } else {
-            Takeover { released: true, now: self.now, call_timeout_ms: 0 }
+            Takeover { released: true, now: self.now, call_timeout_ms: 0, shift_ms: 0 }
         };
         let mut partition = Partition::new(claim);
         for account in 0..self.settings.len() {

@@ -6,6 +6,7 @@ use angelia_shared::units::{Credits, UnixMillis};
 
 use super::super::Partition;
 use crate::domain::account::{CallResult, Decision, Settings, Takeover, Waiting};
+use crate::domain::limits::Limits;
 use crate::domain::plan::{self, File};
 
 const MESSAGES: u64 = 100_000;
@@ -28,7 +29,7 @@ struct Schedule {
 
 impl Schedule {
     fn new(gap_ms: (u64, u64)) -> Self {
-        let settings = Settings { gap_ms, hold: None, idempotent: false };
+        let settings = Settings { gap_ms, limits: Limits::default(), hold: None, idempotent: false };
         let mut partition = Partition::new(MESSAGES);
         partition.caught_up(BEGIN);
         let mut schedule =
@@ -56,7 +57,7 @@ impl Schedule {
 
     fn take_over(&mut self, released: bool) {
         let event = self.newest.clone().expect("something was written");
-        let takeover = Takeover { released, now: self.now, call_timeout_ms: 10_000 };
+        let takeover = Takeover { released, now: self.now, call_timeout_ms: 10_000, shift_ms: 0 };
         self.partition = Partition::new(MESSAGES);
         self.partition.recover(WORKSPACE, ACCOUNT, self.settings.clone(), &event, takeover);
         self.read_all();

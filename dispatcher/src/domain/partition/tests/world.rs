@@ -15,6 +15,7 @@ use super::owner::{Own, Owner, Pending};
 use super::provider::Provider;
 use super::scenario::{Dice, Rule, Scenario};
 use crate::domain::account::{Hold, Settings};
+use crate::domain::limits::Limits;
 
 const BEGIN: UnixMillis = UnixMillis(1_700_000_000_000);
 /// Troubles come within so many steps that move the log, an owner or a call.
@@ -120,7 +121,12 @@ impl World {
     pub(super) fn new(scenario: Scenario, without: &'static [Rule]) -> Self {
         let linked = |account: usize| scenario.linked >> account & 1 == 1;
         let settings: Vec<_> = (0..scenario.accounts)
-            .map(|account| Settings { gap_ms: (1_500, 2_500), hold: None, idempotent: linked(account) })
+            .map(|account| Settings {
+                gap_ms: (1_500, 2_500),
+                limits: Limits::default(),
+                hold: None,
+                idempotent: linked(account),
+            })
             .collect();
         let mut world = Self {
             scenario,

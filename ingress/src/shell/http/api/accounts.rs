@@ -18,7 +18,9 @@ use serde::Serialize;
 use super::allowed::{Allowed, Owner, found, missing};
 use super::answer::{self, Answer, List};
 use super::ledger;
+use super::pace_shown::PaceShown;
 use super::problem::Problem;
+use super::turns::Turns;
 use crate::domain::account_settings::{AccountEdit, CloudEdit, NewAccount};
 use crate::domain::page::{self, Page};
 use crate::domain::{phone, turn};
@@ -36,7 +38,7 @@ struct View<'a> {
     paused_until: Option<String>,
     connected_at: Option<String>,
     created_at: String,
-    pace: &'a Pace,
+    pace: PaceShown<'a>,
     phone_number_id: &'a str,
     base_url: &'a str,
     version: &'a str,
@@ -44,33 +46,37 @@ struct View<'a> {
     callback_url: String,
     /// None while no ledger answers.
     queued: Option<u64>,
+    /// None while nothing waits, while what holds it has no known end, and while no dispatcher answers.
     next_send_at: Option<String>,
 }
 
-fn view<'a>(app: &Parts, account: &'a AccountChanged, queue: Option<&AccountQueue>) -> View<'a> {
+fn view<'a>(app: &Parts, account: &'a AccountChanged, queue: Option<&AccountQueue>, turns: &Turns) -> View<'a> {
     let TransportSettings::Cloud(cloud) = &account.transport;
-    let (state, paused_until) = match turn::state_now(account, clock::now()) {
+    let now = clock::now();
+    let (state, paused_until) = match turn::state_now(account, now) {
         AccountState::Connected => ("connected", None),
         AccountState::Disconnected => ("disconnected", None),
         AccountState::Paused { until } => ("paused", until),
         AccountState::Blocked => ("blocked", None),
     };
+    // The reason of a pause that is over is no reason any more.
+    let is_told = turn::state_now(account, now) == account.state;
     View {
         id: account.id,
         phone: &account.phone,
         transport: "cloud",
         state,
-        state_reason: account.state_reason.as_deref(),
+        state_reason: account.state_reason.as_deref().filter(|_| is_told),
         paused_until: paused_until.map(UnixMillis::to_rfc3339),
         connected_at: account.connected_at.map(UnixMillis::to_rfc3339),
         created_at: account.created_at.to_rfc3339(),
-        pace: &account.pace,
+        pace: PaceShown::from(&account.pace),
         phone_number_id: &cloud.phone_number_id,
         base_url: &cloud.base_url,
         version: &cloud.version,
         callback_url: format!("{}/callbacks/cloud/{}", app.public_url, account.id),
         queued: queue.map(|queue| queue.queued),
-        next_send_at: queue.and_then(|queue| queue.next_send_at).map(UnixMillis::to_rfc3339),
+        next_send_at: turns.next_send_at(account.id).map(UnixMillis::to_rfc3339),
     }
 }
 
@@ -87,8 +93,8 @@ fn queue_of(queues: Option<&HashMap<AccountId, AccountQueue>>, account: AccountI
 }
 
 async fn shown(app: &Parts, account: &AccountChanged) -> Answer {
-    let queues = queues(app, account.workspace).await;
-    answer::ok(&view(app, account, queue_of(queues.as_ref(), account.id).as_ref()))
+    let (queues, turns) = tokio::join!(queues(app, account.workspace), Turns::of_accounts(app, vec![account.id]));
+    answer::ok(&view(app, account, queue_of(queues.as_ref(), account.id).as_ref(), &turns))
 }
 
 /// `GET …/accounts`.
@@ -96,7 +102,6 @@ pub(super) async fn list(State(app): State<App>, allowed: Allowed<Owner>, uri: U
     let mut query = answer::query(&uri)?;
     let page: Page<AccountId> = Page::take(&mut query)?;
     query.finish()?;
-    let queues = queues(&app, allowed.id()).await;
     let mut items: Vec<Arc<AccountChanged>> = {
         let directory = app.directory.read();
         let accounts = directory.accounts_of(allowed.id()).into_iter();
@@ -104,8 +109,10 @@ pub(super) async fn list(State(app): State<App>, allowed: Allowed<Owner>, uri: U
         later.take(page.limit + 1).map(|account| Arc::clone(&account.state)).collect()
     };
     let next = page.cut(&mut items, |account| account.id);
+    let asked = items.iter().map(|account| account.id).collect();
+    let (queues, turns) = tokio::join!(queues(&app, allowed.id()), Turns::of_accounts(&app, asked));
     let one = |account: &'_ Arc<AccountChanged>| queue_of(queues.as_ref(), account.id);
-    let items = items.iter().map(|account| view(&app, account, one(account).as_ref())).collect();
+    let items = items.iter().map(|account| view(&app, account, one(account).as_ref(), &turns)).collect();
     answer::ok(&List { items, next_cursor: next.map(page::cursor) })
 }
 
@@ -129,13 +136,17 @@ pub(super) async fn create(State(app): State<App>, allowed: Allowed<Owner>, head
         state_reason: Some("not connected yet".to_owned()),
         state_since: now,
         connected_at: None,
-        pace,
+        pace: pace.applied(&Pace::default(), now),
         created_at: now,
         removed: false,
     };
     app.writer.create([entry(account.clone(), 0)].into_iter().collect()).await?;
     let empty = AccountQueue { account: id, queued: 0, next_send_at: None };
-    answer::created(&app, &format!("{}/accounts/{id}", account.workspace), &view(&app, &account, Some(&empty)))
+    answer::created(
+        &app,
+        &format!("{}/accounts/{id}", account.workspace),
+        &view(&app, &account, Some(&empty), &Turns::default()),
+    )
 }
 
 fn new_cloud(app: &Parts, id: AccountId, given: CloudEdit) -> CloudSettings {
@@ -183,7 +194,7 @@ fn edited(app: &Parts, present: &AccountChanged, edit: &AccountEdit) -> AccountC
     };
     let mut changed = AccountChanged { transport: TransportSettings::Cloud(cloud), ..present.clone() };
     if let Some(pace) = &edit.pace {
-        changed.pace = pace.clone();
+        changed.pace = pace.applied(&present.pace, clock::now());
     }
     let is_mended = present.state == AccountState::Blocked && new.changes_calls();
     match edit.state {

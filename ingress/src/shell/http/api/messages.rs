@@ -1,29 +1,26 @@
 //! Messages: listed, looked at, cancelled.
 
-use std::collections::HashMap;
-use std::sync::Arc;
-
 use angelia_shared::clock;
 use angelia_shared::event::message::To;
-use angelia_shared::event::{AccountChanged, CancelRequested, Content, Event};
+use angelia_shared::event::{CancelRequested, Content, Event};
 use angelia_shared::ids::{AccountId, MessageId, Position, WorkspaceId};
 use angelia_shared::log::{Entry, Group};
-use angelia_shared::query::{AccountQueue, AskAccounts, AskMessage, AskMessages, MessageState, MessageView};
+use angelia_shared::query::{AskMessage, AskMessages, MessageState, MessageView};
+use angelia_shared::shown::MessageShown;
 use angelia_shared::subject::{Partition, Subject};
-use angelia_shared::units::{Credits, UnixMillis};
+use angelia_shared::units::UnixMillis;
 use axum::body::Body;
 use axum::extract::State;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use http::{HeaderMap, StatusCode, Uri};
-use serde::Serialize;
 use serde_json::Value;
 
 use super::allowed::{Allowed, Everyone, Owner, missing};
 use super::answer::{self, Answer, List};
 use super::ledger;
 use super::problem::Problem;
+use super::turns::Turns;
 use crate::domain::page::{self, Page};
-use crate::domain::turn;
 use crate::shell::contents;
 use crate::shell::directory_writer::ChangeError;
 use crate::shell::http::{App, Parts};
@@ -33,118 +30,18 @@ const ASKED_AT_ONCE: usize = 16;
 /// Messages that one search looks into before it answers with a cursor to go on from.
 const SEARCHED_MAX: usize = 1_000;
 
-#[derive(Serialize)]
-struct View {
-    id: String,
-    state: MessageState,
-    reason: Option<String>,
-    detail: Option<String>,
-    account_id: AccountId,
-    webhook_id: String,
-    /// The recipient as the caller named it; none when its content was erased.
-    to: Option<String>,
-    to_kind: Option<&'static str>,
-    credits: Credits,
-    refunded: Credits,
-    accepted_at: String,
-    parts: Vec<PartShown>,
-    timeline: Vec<EntryShown>,
-    /// Its place in its account's queue, from 1, while it is queued.
-    position: Option<u64>,
-    expected_at: Option<String>,
-    held_by: Option<&'static str>,
+/// Asks when those of the messages go that wait.
+async fn turns(app: &Parts, messages: &[Opened]) -> Turns {
+    let waits = |message: &MessageView| matches!(message.state, MessageState::Queued | MessageState::Sending);
+    let waiting = messages.iter().map(|(message, _)| message).filter(|message| waits(message));
+    Turns::of_messages(app, waiting.map(|message| (message.account, message.accepted)).collect()).await
 }
 
-#[derive(Serialize)]
-struct PartShown {
-    part: u8,
-    state: MessageState,
-    credits: Credits,
-    provider_id: Option<String>,
-    reason: Option<String>,
-}
-
-#[derive(Serialize)]
-struct EntryShown {
-    at: String,
-    event: String,
-    id: Position,
-    detail: Option<String>,
-}
-
-/// What is needed to say when queued messages leave.
-struct Turns {
-    accounts: HashMap<AccountId, Arc<AccountChanged>>,
-    queues: HashMap<AccountId, AccountQueue>,
-    now: UnixMillis,
-}
-
-impl Turns {
-    async fn of(app: &Parts, workspace: WorkspaceId) -> Self {
-        let queues = ledger::ask_if_there(app, AskAccounts { workspace }).await.unwrap_or_default();
-        let accounts = app.directory.read().accounts_of(workspace).into_iter().map(|a| Arc::clone(&a.state)).collect();
-        Self::new(accounts, queues)
-    }
-
-    fn new(accounts: Vec<Arc<AccountChanged>>, queues: Vec<AccountQueue>) -> Self {
-        Self {
-            accounts: accounts.into_iter().map(|account| (account.id, account)).collect(),
-            queues: queues.into_iter().map(|queue| (queue.account, queue)).collect(),
-            now: clock::now(),
-        }
-    }
-}
-
-fn view(message: MessageView, content: Option<Content>, turns: &Turns) -> View {
-    let account = turns.accounts.get(&message.account);
-    let ahead = message.ahead.filter(|_| message.state == MessageState::Queued);
-    let next = turns.queues.get(&message.account).and_then(|queue| queue.next_send_at);
-    let expected = ahead.zip(account).and_then(|(ahead, account)| turn::expected_at(ahead, account, next, turns.now));
-    let waits = matches!(message.state, MessageState::Queued | MessageState::Sending);
-    let (to, to_kind) = match content.map(|content| content.to) {
-        None => (None, None),
-        Some(To::ChatId(id)) => (Some(id), Some("chat_id")),
-        Some(To::Jid(jid)) => (Some(jid), Some("jid")),
-        Some(To::Phone(phone)) => (Some(phone), Some("phone")),
-        Some(To::ChatName(name)) => (Some(name), Some("chat_name")),
-    };
-    View {
-        id: message.message.public(),
-        state: message.state,
-        reason: message.reason,
-        detail: message.detail,
-        account_id: message.account,
-        webhook_id: message.webhook.to_string(),
-        to,
-        to_kind,
-        credits: message.credits,
-        refunded: message.refunded,
-        accepted_at: message.accepted_at.to_rfc3339(),
-        parts: message
-            .parts
-            .into_iter()
-            .map(|part| PartShown {
-                part: part.part,
-                state: part.state,
-                credits: part.credits,
-                provider_id: part.provider_id,
-                reason: part.reason,
-            })
-            .collect(),
-        timeline: message
-            .timeline
-            .into_iter()
-            .map(|entry| EntryShown {
-                at: entry.at.to_rfc3339(),
-                event: entry.event,
-                id: entry.position,
-                detail: entry.detail,
-            })
-            .collect(),
-        position: ahead.map(|ahead| ahead.saturating_add(1)),
-        expected_at: expected.map(UnixMillis::to_rfc3339),
-        held_by: waits.then(|| turn::held_by(account.map(|account| &**account), turns.now)).flatten(),
-    }
+fn view(message: MessageView, content: Option<Content>, turns: &Turns) -> MessageShown {
+    let turn = turns.of(message.account, message.accepted);
+    let expected_at = turn.and_then(|turn| turn.expected_at).map(UnixMillis::to_rfc3339);
+    let held_by = turn.and_then(|turn| turn.held_by.clone());
+    MessageShown { expected_at, held_by, ..MessageShown::of(message, content) }
 }
 
 /// `GET …/messages?state&account&q`, newest first. `q` is a message's id, or a part of a recipient.
@@ -167,7 +64,7 @@ pub(super) async fn list(State(app): State<App>, allowed: Allowed<Everyone>, uri
         }
         (None, text) => search(&app, workspace, Filter { state, account, text }, &page).await?,
     };
-    let turns = Turns::of(&app, workspace).await;
+    let turns = turns(&app, &found).await;
     let items = found.into_iter().map(|(message, content)| view(message, content, &turns)).collect();
     answer::ok(&List { items, next_cursor: next.map(page::cursor) })
 }
@@ -241,7 +138,7 @@ async fn one(app: &Parts, workspace: WorkspaceId, text: &str) -> Result<MessageV
 
 async fn shown(app: &Parts, workspace: WorkspaceId, message: MessageView, status: StatusCode) -> Answer {
     let mut opened = with_content(app, workspace, vec![message]).await?;
-    let turns = Turns::of(app, workspace).await;
+    let turns = turns(app, &opened).await;
     let (message, content) = opened.pop().ok_or_else(|| missing("message"))?;
     Ok(answer::json(status, &view(message, content, &turns)))
 }

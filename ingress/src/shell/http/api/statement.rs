@@ -1,8 +1,10 @@
 //! The statement: every grant, charge and refund of a wallet, as pages of JSON or as one CSV file.
 
+use angelia_shared::csv;
 use angelia_shared::ids::Position;
-use angelia_shared::query::{AskStatement, StatementKind, StatementLine};
-use angelia_shared::units::{Credits, UnixMillis};
+use angelia_shared::query::AskStatement;
+use angelia_shared::shown::{COLUMNS, LineShown};
+use angelia_shared::units::UnixMillis;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
@@ -10,46 +12,18 @@ use bytes::Bytes;
 use futures_util::stream;
 use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, VARY};
 use http::{HeaderMap, HeaderValue, Uri};
-use serde::Serialize;
 use tracing::warn;
 
 use super::allowed::{Allowed, Everyone};
 use super::answer::{self, Answer, List};
 use super::ledger;
 use super::problem::Problem;
+use crate::domain::accept;
 use crate::domain::page::{self, Page};
-use crate::domain::{accept, csv};
 use crate::shell::http::{App, texts};
 
 /// Lines that one question to the ledger may bring.
 pub(super) const READ_AT_ONCE: u32 = 1_000;
-const COLUMNS: [&str; 7] = ["seq", "at", "kind", "credits", "balance", "message_id", "reason"];
-
-#[derive(Serialize)]
-struct View<'a> {
-    /// Its place in the log, to the line: several lines may share a sequence.
-    id: String,
-    seq: u64,
-    at: String,
-    kind: StatementKind,
-    credits: Credits,
-    balance: Credits,
-    message_id: Option<String>,
-    reason: Option<&'a str>,
-}
-
-fn view(line: &StatementLine) -> View<'_> {
-    View {
-        id: line.at_position.to_string(),
-        seq: line.at_position.seq,
-        at: line.at.to_rfc3339(),
-        kind: line.kind,
-        credits: line.credits,
-        balance: line.balance,
-        message_id: line.message.map(|message| message.public()),
-        reason: line.reason.as_deref(),
-    }
-}
 
 /// `GET …/statement?from&to`, as `text/csv` when that is preferred.
 pub(super) async fn list(State(app): State<App>, allowed: Allowed<Everyone>, headers: HeaderMap, uri: Uri) -> Answer {
@@ -69,7 +43,7 @@ async fn one_page(app: &App, ask: AskStatement, page: &Page<Position>) -> Answer
     let limit = u32::try_from(page.limit + 1).unwrap_or(u32::MAX);
     let (mut lines, _) = ledger::ask(app, AskStatement { limit, ..ask }).await?;
     let next = page.cut(&mut lines, |line| line.at_position);
-    let items = lines.iter().map(view).collect();
+    let items = lines.iter().map(LineShown::of).collect();
     answer::ok(&List { items, next_cursor: next.map(page::cursor) })
 }
 
@@ -90,7 +64,7 @@ async fn file(app: App, ask: AskStatement) -> Result<Response, Problem> {
                 }
             },
         };
-        let written: String = lines.iter().map(csv_line).collect();
+        let written: String = lines.iter().map(|line| LineShown::of(line).to_csv()).collect();
         let next = match lines.last() {
             Some(last) if lines.len() >= READ_AT_ONCE as usize => {
                 let after = Some(last.at_position);
@@ -107,15 +81,4 @@ async fn file(app: App, ask: AskStatement) -> Result<Response, Problem> {
     headers.insert(CONTENT_DISPOSITION, HeaderValue::from_static("attachment; filename=\"statement.csv\""));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(response)
-}
-
-fn csv_line(line: &StatementLine) -> String {
-    let kind = match line.kind {
-        StatementKind::Grant => "grant",
-        StatementKind::Charge => "charge",
-        StatementKind::Refund => "refund",
-    };
-    let View { seq, at, credits, balance, message_id, reason, .. } = view(line);
-    let (seq, credits, balance) = (seq.to_string(), credits.to_string(), balance.to_string());
-    csv::line([&*seq, &at, kind, &credits, &balance, message_id.as_deref().unwrap_or(""), reason.unwrap_or("")])
 }

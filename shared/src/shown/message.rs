@@ -1,0 +1,112 @@
+//! A message as JSON.
+
+use serde::Serialize;
+
+use crate::event::Content;
+use crate::event::message::To;
+use crate::ids::{AccountId, Position};
+use crate::query::{MessageState, MessageView};
+use crate::units::Credits;
+
+/// A message. The names are the contract's.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct MessageShown {
+    /// Its id, as callers see it.
+    pub id: String,
+    /// Its state.
+    pub state: MessageState,
+    /// Reason code of a failure.
+    pub reason: Option<String>,
+    /// The failure in words.
+    pub detail: Option<String>,
+    /// The account that sends it.
+    pub account_id: AccountId,
+    /// The webhook that took it.
+    pub webhook_id: String,
+    /// The recipient as the caller named it; none when its content was erased, or nobody may open it.
+    pub to: Option<String>,
+    /// Which kind of name that is.
+    pub to_kind: Option<&'static str>,
+    /// Its price.
+    pub credits: Credits,
+    /// What was given back.
+    pub refunded: Credits,
+    /// When it was accepted, RFC 3339.
+    pub accepted_at: String,
+    /// Its parts, once an attempt was made.
+    pub parts: Vec<PartShown>,
+    /// What happened, oldest first.
+    pub timeline: Vec<EntryShown>,
+    /// Its place in its account's queue, from 1, while it is queued.
+    pub position: Option<u64>,
+    /// When its turn is expected, RFC 3339: known only to a running installation.
+    pub expected_at: Option<String>,
+    /// What holds it: known only to a running installation.
+    pub held_by: Option<String>,
+}
+
+/// One part of a message.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[expect(missing_docs, reason = "as in `query::PartView`")]
+pub struct PartShown {
+    pub part: u8,
+    pub state: MessageState,
+    pub credits: Credits,
+    pub provider_id: Option<String>,
+    pub reason: Option<String>,
+}
+
+/// One event of a message.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[expect(missing_docs, reason = "as in `query::TimelineEntry`")]
+pub struct EntryShown {
+    pub at: String,
+    pub event: String,
+    pub id: Position,
+    pub detail: Option<String>,
+}
+
+impl MessageShown {
+    /// Shows a message, with its recipient when its content could be opened.
+    pub fn of(message: MessageView, content: Option<Content>) -> Self {
+        let ahead = message.ahead.filter(|_| message.state == MessageState::Queued);
+        let (to, to_kind) = match content.map(|content| content.to) {
+            None => (None, None),
+            Some(To::ChatId(id)) => (Some(id), Some("chat_id")),
+            Some(To::Jid(jid)) => (Some(jid), Some("jid")),
+            Some(To::Phone(phone)) => (Some(phone), Some("phone")),
+            Some(To::ChatName(name)) => (Some(name), Some("chat_name")),
+        };
+        let parts = message.parts.into_iter().map(|part| PartShown {
+            part: part.part,
+            state: part.state,
+            credits: part.credits,
+            provider_id: part.provider_id,
+            reason: part.reason,
+        });
+        let timeline = message.timeline.into_iter().map(|entry| EntryShown {
+            at: entry.at.to_rfc3339(),
+            event: entry.event,
+            id: entry.position,
+            detail: entry.detail,
+        });
+        Self {
+            id: message.message.public(),
+            state: message.state,
+            reason: message.reason,
+            detail: message.detail,
+            account_id: message.account,
+            webhook_id: message.webhook.to_string(),
+            to,
+            to_kind,
+            credits: message.credits,
+            refunded: message.refunded,
+            accepted_at: message.accepted_at.to_rfc3339(),
+            parts: parts.collect(),
+            timeline: timeline.collect(),
+            position: ahead.map(|ahead| ahead.saturating_add(1)),
+            expected_at: None,
+            held_by: None,
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! A statement's line as JSON and as a line of a table.
+
+use serde::Serialize;
+
+use crate::csv;
+use crate::query::{StatementKind, StatementLine};
+use crate::units::Credits;
+
+/// The head of the table.
+pub const COLUMNS: [&str; 7] = ["seq", "at", "kind", "credits", "balance", "message_id", "reason"];
+
+/// A line of a statement.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LineShown<'a> {
+    /// Its place in the log, to the line: several lines may share a sequence.
+    pub id: String,
+    /// The sequence of its record.
+    pub seq: u64,
+    /// When, RFC 3339.
+    pub at: String,
+    /// What moved.
+    pub kind: StatementKind,
+    /// How many.
+    pub credits: Credits,
+    /// What was available after it.
+    pub balance: Credits,
+    /// The message, for charges and refunds.
+    pub message_id: Option<String>,
+    /// Why.
+    pub reason: Option<&'a str>,
+}
+
+impl<'a> LineShown<'a> {
+    /// Shows a line.
+    pub fn of(line: &'a StatementLine) -> Self {
+        Self {
+            id: line.at_position.to_string(),
+            seq: line.at_position.seq,
+            at: line.at.to_rfc3339(),
+            kind: line.kind,
+            credits: line.credits,
+            balance: line.balance,
+            message_id: line.message.map(|message| message.public()),
+            reason: line.reason.as_deref(),
+        }
+    }
+
+    /// The line of a table, under [`COLUMNS`], with its line end.
+    pub fn to_csv(&self) -> String {
+        let kind = match self.kind {
+            StatementKind::Grant => "grant",
+            StatementKind::Charge => "charge",
+            StatementKind::Refund => "refund",
+        };
+        let (seq, credits, balance) = (self.seq.to_string(), self.credits.to_string(), self.balance.to_string());
+        let (message, reason) = (self.message_id.as_deref().unwrap_or(""), self.reason.unwrap_or(""));
+        csv::line([&*seq, &self.at, kind, &credits, &balance, message, reason])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::{MessageId, Position};
+    use crate::units::UnixMillis;
+
+    #[test]
+    fn a_reason_that_a_spreadsheet_would_run_is_text() {
+        let line = StatementLine {
+            at_position: Position::new(7, 2),
+            at: UnixMillis(0),
+            kind: StatementKind::Refund,
+            credits: Credits(1),
+            balance: Credits(9),
+            message: Some(MessageId(5)),
+            reason: Some("=1+1".to_owned()),
+        };
+        let shown = LineShown::of(&line);
+        let table = "7,1970-01-01T00:00:00.000Z,refund,1,9,wa_backend:3EB00000000000000005,\"'=1+1\"\r\n";
+        assert_eq!(shown.to_csv(), table);
+        assert_eq!(csv::line(COLUMNS).matches(',').count(), table.matches(',').count());
+    }
+}
