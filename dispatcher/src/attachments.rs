@@ -17,6 +17,7 @@ mod guard;
 mod link;
 mod public;
 mod schedule;
+mod waiting_files;
 
 use std::fmt;
 
@@ -27,6 +28,7 @@ pub use guard::{GuardedResolver, Lookup, NotPublic, SystemLookup};
 pub use link::{LinkRefusal, check as check_link};
 pub use public::{AddressRule, is_public};
 pub use schedule::{TRIES_MAX, next_try};
+pub use waiting_files::WaitingFiles;
 
 use crate::transport::FailReason;
 

@@ -2,6 +2,8 @@
 
 use angelia_shared::config::{ConfigError, Source};
 
+use crate::transport::ProviderRule;
+
 angelia_shared::settings! {
     /// The dispatcher's settings.
     pub struct Config {
@@ -10,6 +12,12 @@ angelia_shared::settings! {
         pub attachments_allow_loopback: bool = "false",
         /// How many attachments are downloaded at once, 1 to 256. Each holds up to 2 MiB of memory.
         pub attachments_at_once: usize = "16",
+        /// Base URLs of accounts that may lead to addresses which are not public, with commas between, such as a
+        /// sandbox's; `loopback` means any on this machine. `standalone` always allows its own sandbox.
+        pub base_urls_allowed: ProviderRule = "",
+        /// Messages that may wait in memory, 32 bytes each; beyond it the partitions with most of them read no further
+        /// until some have gone. At least 100. What waits when the process starts is read in any case.
+        pub queued_in_memory_max: usize = "8000000",
     }
 }
 
@@ -24,6 +32,10 @@ impl Config {
             let what = format!("expected 1 to 256, found {}", config.attachments_at_once);
             return Err(ConfigError::Value { name: "attachments_at_once".to_owned(), what });
         }
+        if config.queued_in_memory_max < 100 {
+            let what = format!("expected at least 100, found {}", config.queued_in_memory_max);
+            return Err(ConfigError::Value { name: "queued_in_memory_max".to_owned(), what });
+        }
         Ok(config)
     }
 }
@@ -35,6 +47,20 @@ mod tests {
     #[test]
     fn loopback_attachments_are_off_by_default() {
         assert!(!Config::read(&Source::default()).unwrap().attachments_allow_loopback);
+    }
+
+    #[test]
+    fn a_base_url_that_is_none_is_refused() {
+        let source = Source::from_flags([("base_urls_allowed", "http://127.0.0.1:9000,sandbox".to_owned())]);
+        assert!(matches!(Config::read(&source), Err(ConfigError::Value { name, .. }) if name == "base_urls_allowed"));
+    }
+
+    #[test]
+    fn room_for_next_to_nothing_is_refused() {
+        let source = Source::from_flags([("queued_in_memory_max", "99".to_owned())]);
+        assert!(
+            matches!(Config::read(&source), Err(ConfigError::Value { name, .. }) if name == "queued_in_memory_max")
+        );
     }
 
     #[test]

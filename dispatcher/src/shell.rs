@@ -13,6 +13,7 @@ mod kept;
 mod partition;
 mod prepare;
 mod records;
+mod room;
 pub(crate) mod run;
 mod takeover;
 mod tasks;
@@ -28,8 +29,8 @@ use angelia_shared::members::Membership;
 use angelia_shared::vault::Vault;
 use tokio::sync::Semaphore;
 
-use crate::attachments::Fetcher;
-use crate::transport::cloud::CloudClient;
+use crate::attachments::{Fetcher, WaitingFiles};
+use crate::transport::Ways;
 
 /// What every task of the dispatcher shares.
 pub(crate) struct Context {
@@ -38,12 +39,16 @@ pub(crate) struct Context {
     pub(crate) directory: DirectoryView,
     pub(crate) changes: Arc<changes::Changes>,
     pub(crate) vault: Arc<Vault>,
-    pub(crate) cloud: CloudClient,
+    pub(crate) ways: Ways,
     pub(crate) fetcher: Fetcher,
+    /// Downloaded files whose upload was put off.
+    pub(crate) files: WaitingFiles,
     /// Bounds the downloads at once, and with them the memory they hold.
     pub(crate) downloads: Semaphore,
     /// Bounds the acceptances that are read again at once: after a start every account asks for its own.
     pub(crate) reads: Semaphore,
+    /// Bounds the messages that wait in memory.
+    pub(crate) room: Arc<room::Room>,
     pub(crate) tasks: Arc<tasks::Tasks>,
     pub(crate) member: MemberId,
     /// The lease: while it is not fresh, others may take this process for dead, and it begins nothing.

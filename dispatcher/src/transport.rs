@@ -9,6 +9,9 @@
 //!   message certainly was not accepted. Whatever leaves a doubt is *unknown*.
 //! - A call ends within [`Capabilities::call_timeout`], and bytes that may have been written are never written again.
 //!
+//! Read next: `capabilities.rs` (what a way declares of itself), `ways.rs` (the one place that knows them by name),
+//! `sessions.rs` (for those that stay connected), `providers.rs` (where a provider may be).
+//!
 //! Not here: when to send, how often to try again, what a refund is (the pace and the ledger decide that); fetching a
 //! file from a link (see `attachments.rs`).
 
@@ -17,9 +20,12 @@ mod capabilities;
 pub mod cloud;
 pub(crate) mod http_client;
 mod outcome;
+mod providers;
 mod reason;
+mod sessions;
 #[cfg(test)]
 pub(crate) mod test_server;
+mod ways;
 
 use std::fmt;
 
@@ -29,7 +35,11 @@ use futures_util::future::BoxFuture;
 pub use capabilities::{Capabilities, MediaKind};
 pub use http_client::BuildClientError;
 pub use outcome::{HeldState, Outcome, PutOffScope};
+pub use providers::ProviderRule;
 pub use reason::FailReason;
+pub(crate) use sessions::OwnedSessions;
+pub use sessions::Sessions;
+pub use ways::Ways;
 
 /// One account's way to WhatsApp.
 ///

@@ -26,5 +26,13 @@ pub(crate) use wait::{LATER, eventually};
 pub(crate) use web::{Reply, Web};
 pub(crate) use world::World;
 
+/// The settings of most tests: their files and their provider are on this machine.
+pub(crate) fn config() -> angelia_dispatcher::config::Config {
+    let flags =
+        [("attachments_allow_loopback", "true"), ("attachments_at_once", "4"), ("base_urls_allowed", "loopback")];
+    let flags = flags.map(|(name, value)| (name, value.to_owned()));
+    angelia_dispatcher::config::Config::read(&angelia_shared::config::Source::from_flags(flags)).expect("settings")
+}
+
 /// A recipient for whom nothing special happens.
 pub(crate) const SOMEBODY: &str = "+14151231234";

@@ -1,7 +1,8 @@
 //! The whole dispatcher against a real broker and the real sandbox.
 //!
 //! Read in this order: `sending` (the plain way), `scripted` and `attachments` (what may go wrong with one message),
-//! `cancel`, `held` (an account that may not send), `limits`, `restart`, `rivals` (two owners), `late` (a wire that stands still), `lease`, `broker`, `crowd`.
+//! `cancel`, `held` (an account that may not send), `limits`, `restart`, `rivals` (two owners), `late` (a wire that stands still), `lease`, `broker`,
+//! `crowd`, `room` (more messages than may wait in memory).
 
 mod harness;
 
@@ -17,6 +18,7 @@ mod service {
     mod limits;
     mod restart;
     mod rivals;
+    mod room;
     mod scripted;
     mod sending;
 }

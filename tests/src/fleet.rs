@@ -185,6 +185,7 @@ impl Fleet {
         let mut settings: Vec<_> =
             settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         settings.push(("ANGELIA_OPERATOR_TOKEN".to_owned(), self.operator_token.clone()));
+        settings.push(("ANGELIA_BASE_URLS_ALLOWED".to_owned(), self.sandbox.url.clone()));
         self.begin(name, process::angelia(), arguments, settings, wire);
     }
 

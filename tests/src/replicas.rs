@@ -202,6 +202,7 @@ impl Replicas {
         command.arg("--data").arg(self.folder.join(name));
         command.arg("--master-key-file").arg(self.folder.join("master-key"));
         command.env("ANGELIA_OPERATOR_TOKEN", OPERATOR);
+        command.env("ANGELIA_BASE_URLS_ALLOWED", &self.sandbox.url);
         let ward = Ward { broker_pid_file: self.folder.join("none"), folder: self.folder.clone() };
         let process = Process::start(command, &self.folder.join(format!("{name}.log")), &ward);
         self.parts[part].process = Some(process);

@@ -16,25 +16,29 @@
 mod cancel;
 mod finish;
 mod next;
+mod queue;
 mod recover;
 mod turn;
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
-use angelia_shared::event::{Carry, OpenMessage, attempt::OpenStage};
+use angelia_shared::event::attempt::{OpenStage, UploadedMedia};
+use angelia_shared::event::{Carry, OpenMessage};
 use angelia_shared::ids::{AccountId, MessageId, Position, WorkspaceId};
 use angelia_shared::units::{Credits, UnixMillis};
 
 pub use finish::PAUSE_MS;
 pub use next::{Decision, Preparation, Write};
+pub use queue::BYTES_PER_MESSAGE;
 pub use recover::{CALL_STARTS_WITHIN_MS, Takeover, shift_ms, time_of};
 pub use turn::{Turn, Waits};
 
+use self::queue::Queue;
 use super::limits::{Limits, Memory};
 use super::plan::{self, Plan};
 use crate::transport::{FailReason, HeldState, PutOffScope};
 
-/// A message in the queue. 40 bytes: a million of them are 40 MB.
+/// A message in the queue, which keeps it in [`BYTES_PER_MESSAGE`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Waiting {
     /// Where its acceptance is.
@@ -130,6 +134,8 @@ struct Progress {
     reported: bool,
     held_since: Option<UnixMillis>,
     not_before: Option<UnixMillis>,
+    /// Its file, as the provider knows it.
+    media: Option<UploadedMedia>,
     /// The mark of its recipient, once its content was looked at.
     recipient: Option<u32>,
 }
@@ -161,7 +167,7 @@ enum Stage {
 pub struct Account {
     id: AccountId,
     workspace: WorkspaceId,
-    queue: VecDeque<Waiting>,
+    queue: Queue,
     progress: Progress,
     stage: Stage,
     /// What an earlier owner said of messages that are to be read again.
@@ -191,7 +197,7 @@ impl Account {
         Self {
             id,
             workspace,
-            queue: VecDeque::new(),
+            queue: Queue::default(),
             progress: Progress::default(),
             stage: Stage::Fresh,
             resume: Vec::new(),
@@ -269,6 +275,13 @@ impl Account {
         if self.front_is(message) && self.stage == Stage::Preparing {
             let price = self.queue.front().map_or(Credits::ZERO, |front| Credits(u64::from(front.credits)));
             self.stage = Stage::Ready(plan::fitted(plan, self.progress.parts, price));
+        }
+    }
+
+    /// The file of the message at the front is at the provider: whoever goes on with the message need not upload it.
+    pub fn uploaded(&mut self, message: MessageId, media: UploadedMedia) {
+        if self.front_is(message) {
+            self.progress.media = Some(media);
         }
     }
 
@@ -351,6 +364,7 @@ impl Account {
             reported: false,
             held_since: open.held_since,
             not_before: open.not_before,
+            media: open.media,
             recipient: None,
         };
     }
@@ -381,7 +395,7 @@ impl Account {
         let mut open = self.unknown.clone();
         if let Some(front) = self.queue.front().filter(|_| self.front_is_carried()) {
             let stage = if self.attempt_is_open() { OpenStage::Open } else { OpenStage::PutOff };
-            open.push(self.open_message(front, stage));
+            open.push(self.open_message(&front, stage));
         }
         open.extend(self.resume.iter().cloned());
         let ended_beyond = self.ended_beyond.iter().copied().collect();
@@ -400,6 +414,7 @@ impl Account {
             provider_errors: self.progress.provider_errors,
             held_since: self.progress.held_since,
             not_before: self.progress.not_before,
+            media: self.progress.media.clone(),
         }
     }
 

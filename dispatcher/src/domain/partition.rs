@@ -12,6 +12,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use angelia_shared::event::Event;
+use angelia_shared::event::attempt::UploadedMedia;
 use angelia_shared::ids::{AccountId, MessageId, WorkspaceId};
 use angelia_shared::units::UnixMillis;
 
@@ -22,7 +23,10 @@ use super::plan::Plan;
 #[derive(Debug)]
 pub struct Partition {
     claim: u64,
-    accounts: HashMap<AccountId, Account>,
+    /// Boxed: most accounts are known and idle, and a growing table would hold each of them up to twice.
+    accounts: HashMap<AccountId, Box<Account>>,
+    /// Messages that wait, of all accounts.
+    queued: usize,
     /// For each account with messages: the sequence that the mark must not pass.
     pinned: HashMap<AccountId, u64>,
     pins: BTreeSet<(u64, AccountId)>,
@@ -41,6 +45,7 @@ impl Partition {
         Self {
             claim,
             accounts: HashMap::new(),
+            queued: 0,
             pinned: HashMap::new(),
             pins: BTreeSet::new(),
             cancels: BTreeMap::new(),
@@ -68,7 +73,7 @@ impl Partition {
     ) {
         let mut account = Account::new(workspace, id, settings);
         self.recovered_mark = self.recovered_mark.max(account.recover(event, takeover));
-        self.accounts.insert(id, account);
+        self.accounts.insert(id, Box::new(account));
     }
 
     /// Where to read the partition's records from, once every account was recovered: the first sequence that counts.
@@ -93,8 +98,10 @@ impl Partition {
         waiting: Waiting,
         settings: impl FnOnce() -> Settings,
     ) {
-        let account = self.accounts.entry(id).or_insert_with(|| Account::new(workspace, id, settings()));
+        let account = self.accounts.entry(id).or_insert_with(|| Box::new(Account::new(workspace, id, settings())));
+        let before = account.queued();
         account.accept(waiting);
+        self.queued += account.queued() - before;
         self.pin(id);
         self.wake(id);
     }
@@ -140,6 +147,13 @@ impl Partition {
         if let Some(account) = self.accounts.get_mut(&id) {
             account.prepared(message, plan);
             self.wake(id);
+        }
+    }
+
+    /// The file of an account's next message is at the provider.
+    pub fn uploaded(&mut self, id: AccountId, message: MessageId, media: UploadedMedia) {
+        if let Some(account) = self.accounts.get_mut(&id) {
+            account.uploaded(message, media);
         }
     }
 
@@ -196,7 +210,9 @@ impl Partition {
         let mark = self.mark();
         let mut dropped = Vec::new();
         let Some(account) = self.accounts.get_mut(&id) else { return Decision::Wait(None) };
+        let before = account.queued();
         let decision = account.next(now, self.claim, mark, &mut dropped);
+        self.queued -= before - account.queued();
         for seq in dropped {
             self.cancel_is_over(seq);
         }
@@ -209,12 +225,21 @@ impl Partition {
     /// The end of an account's call, if it is to be written down now: all that is done while nothing new may begin.
     pub fn finish(&mut self, id: AccountId, now: UnixMillis) -> Option<Box<Write>> {
         let mark = self.mark();
-        self.accounts.get_mut(&id)?.finish(now, self.claim, mark)
+        let account = self.accounts.get_mut(&id)?;
+        let before = account.queued();
+        let write = account.finish(now, self.claim, mark);
+        self.queued -= before - account.queued();
+        write
     }
 
     /// An account.
     pub fn account(&self, id: AccountId) -> Option<&Account> {
-        self.accounts.get(&id)
+        self.accounts.get(&id).map(Box::as_ref)
+    }
+
+    /// How many messages of all accounts wait; each takes [`super::account::BYTES_PER_MESSAGE`].
+    pub fn queued(&self) -> usize {
+        self.queued
     }
 
     /// What an account does next, and what it is asked about its messages; none before everything below the claim was
@@ -230,7 +255,7 @@ impl Partition {
 
     /// All accounts.
     pub fn accounts(&self) -> impl Iterator<Item = &Account> {
-        self.accounts.values()
+        self.accounts.values().map(Box::as_ref)
     }
 
     /// Forgets unknown messages since before `before`.
@@ -262,7 +287,7 @@ impl Partition {
         if self.pinned.contains_key(&id) {
             return;
         }
-        if let Some(seq) = self.accounts.get(&id).and_then(Account::front_seq) {
+        if let Some(seq) = self.account(id).and_then(Account::front_seq) {
             self.pinned.insert(id, seq);
             self.pins.insert((seq, id));
         }

@@ -1,23 +1,24 @@
 //! Accounts as the directory has them: whether they may send, and by which transport.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use angelia_shared::event::directory::{AccountState, Pace, TransportSettings};
+use angelia_shared::event::directory::{AccountState, Pace};
 use angelia_shared::event::{AccountChanged, Event};
 use angelia_shared::ids::AccountId;
 use angelia_shared::log::{AppendError, Entry, Group, Guard};
 use angelia_shared::subject::{DirectoryKind, Subject};
 use angelia_shared::units::UnixMillis;
-use angelia_shared::vault::secret_owner;
 use tracing::{error, warn};
 
 use super::Context;
 use crate::domain::account::{Hold, PAUSE_MS, Settings};
 use crate::domain::limits::Limits;
 use crate::domain::limits::quiet::Quiet;
-use crate::transport::HeldState;
-use crate::transport::cloud::{CAPABILITIES, CloudAccess, CloudTransport};
+use crate::transport::{HeldState, Transport, Ways, cloud};
 
+/// The longest call of any transport.
+const SLOWEST_CALL: Duration = cloud::CAPABILITIES.call_timeout;
 /// Pause before a hold is handed in again that was certainly not stored.
 const AGAIN: Duration = Duration::from_millis(50);
 
@@ -39,9 +40,7 @@ pub(super) fn settings(account: Option<&AccountChanged>, now: UnixMillis) -> Set
         AccountState::Paused { until } => hold("paused", until),
         AccountState::Blocked => hold("blocked", None),
     };
-    let idempotent = match account.transport {
-        TransportSettings::Cloud(_) => CAPABILITIES.client_chosen_id,
-    };
+    let idempotent = Ways::capabilities(&account.transport).client_chosen_id;
     Settings { gap_ms: account.pace.gap_ms, limits: limits.unwrap_or_default(), hold, idempotent }
 }
 
@@ -62,14 +61,14 @@ fn limits(pace: &Pace) -> Option<Limits> {
 }
 
 /// Opens an account's transport. The error is a sentence for its owner.
-pub(super) fn transport(context: &Context, account: &AccountChanged) -> Result<CloudTransport, String> {
-    let TransportSettings::Cloud(cloud) = &account.transport;
-    let owner = secret_owner(account.id.0, "access_token");
-    let token = context.vault.master().open_text(&owner, &cloud.access_token);
-    let token = token.map_err(|_| "the account's access token does not open with this master key".to_owned())?;
-    let access = CloudAccess::new(&cloud.base_url, &cloud.version, &cloud.phone_number_id, &token)
-        .map_err(|refusal| format!("the account's {} cannot be used", refusal.field()))?;
-    Ok(context.cloud.account(access))
+pub(super) fn transport(context: &Context, account: &AccountChanged) -> Result<Box<dyn Transport>, String> {
+    context.ways.of(account, context.vault.master())
+}
+
+/// How long a call of the account's transport may take; of the slowest, for an account that the directory does not have.
+pub(super) fn call_timeout(context: &Context, id: AccountId) -> Duration {
+    let known = context.directory.read().any_account(id).map(|known| Arc::clone(&known.state));
+    known.map_or(SLOWEST_CALL, |account| Ways::capabilities(&account.transport).call_timeout)
 }
 
 /// The provider's word on an account.
@@ -135,7 +134,7 @@ fn held_state(account: &AccountChanged, held: HeldState, now: UnixMillis) -> Opt
 
 #[cfg(test)]
 mod tests {
-    use angelia_shared::event::directory::{CloudSettings, QuietHours, TimeOfDay};
+    use angelia_shared::event::directory::{CloudSettings, QuietHours, TimeOfDay, TransportSettings};
     use angelia_shared::ids::WorkspaceId;
     use angelia_shared::vault::MasterKey;
 

@@ -21,7 +21,7 @@ use super::prepare::Outgoing;
 use super::{Context, accounts};
 use crate::domain::account::{CallResult, Write};
 use crate::metrics as names;
-use crate::transport::{HeldState, Outcome, Transport};
+use crate::transport::{HeldState, Outcome};
 
 /// How long after handing in its start a call may begin: an owner that was paused for longer may have been replaced.
 const START_WITHIN: Duration = Duration::from_secs(1);

@@ -77,6 +77,7 @@ async fn answer_while_subscribed(context: &Context, health: &Health, allow_loopb
             "ready": ready,
             "partitions": partitions,
             "partitions_caught_up": caught_up,
+            "messages_in_memory": context.room.held(),
             "attachments_allow_loopback": allow_loopback,
         });
         if let Some(reply) = question.reply {

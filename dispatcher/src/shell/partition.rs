@@ -3,6 +3,10 @@
 //! It alone holds the partition's rules. What takes time (storing, calling, fetching) runs in tasks of its own that report
 //! back through a queue, so one slow provider or file holds up nobody else.
 //!
+//! Bounds: 32 bytes for each message that waits (`domain/account/queue.rs`); contents of the first few of a queue
+//! (`kept.rs`); [`READ_AHEAD`] records; and when the process holds too many messages, the partitions that hold most of them
+//! read no further (`room.rs`).
+//!
 //! Not here: how it ends (see [`ending`]).
 
 mod ending;
@@ -26,6 +30,7 @@ use super::accounts::{self, Held};
 use super::call::{self, Called, Done, Under};
 use super::kept::Kept;
 use super::prepare::{self, Order, Outgoing, Prepared, Tries};
+use super::room::Share;
 use super::takeover::Claimed;
 use super::turns::{self, Questions};
 use super::{Context, records};
@@ -34,10 +39,12 @@ use crate::domain::ownership::Ended;
 use crate::domain::ownership::departure::{Departure, Then};
 use crate::domain::partition::Partition;
 use crate::metrics as names;
-use crate::transport::PutOffScope;
+use crate::transport::{OwnedSessions, PutOffScope};
 
-/// Records that may wait between the reader and the rules; then reading pauses. At most 1 MiB a partition.
-const READ_AHEAD: usize = 64;
+/// Records that may wait between the reader and the rules; then reading pauses. At most 256 KiB a partition.
+const READ_AHEAD: usize = 16;
+/// How often a partition that reads no further looks whether others have made room.
+const FULL_AGAIN: Duration = Duration::from_secs(1);
 /// Reports of tasks that may wait. Each account has at most three tasks.
 const REPORTS: usize = 1_024;
 /// Only the first few of a queue are kept in memory.
@@ -73,6 +80,10 @@ pub(super) struct Owned {
     report: mpsc::Sender<Done>,
     questions: Questions,
     kept: Kept,
+    /// What it holds of the messages that the process may hold.
+    share: Share,
+    /// Sessions of its accounts, while it may send.
+    sessions: Option<OwnedSessions>,
     /// What was asked for or is at hand, for each account with messages.
     next: HashMap<AccountId, Next>,
     /// Accounts with writes and calls under way: how many, and since when.
@@ -97,7 +108,10 @@ impl Owned {
         let reading = context.tasks.start("reading a partition", read_ahead(claimed.reader, send));
         let (report, reports) = mpsc::channel(REPORTS);
         let over = CancellationToken::new();
+        let share = context.room.share();
         Self {
+            share,
+            sessions: None,
             context,
             part,
             rules: claimed.partition,
@@ -136,10 +150,11 @@ impl Owned {
                         break Ended::Lost;
                     }
                 }
-                record = self.records.recv() => match record {
+                record = self.records.recv(), if !self.share.is_full() => match record {
                     Some(Ok(record)) => match self.read(&record) {
                         Read::Record => {}
                         Read::OwnClaim => {
+                            self.sessions = Some(context.ways.sessions.own(self.part));
                             self.rules.caught_up(self.context.clock.now());
                             self.questions = Questions::listen(&self.context, self.part, &self.over);
                             if let Some(tell) = caught_up.take() {
@@ -160,6 +175,7 @@ impl Owned {
                     let before = UnixMillis(self.context.clock.now().0.saturating_sub(FORGET_UNKNOWN_MS as i64));
                     self.rules.forget_unknown(before);
                 }
+                () = tokio::time::sleep(FULL_AGAIN), if self.share.is_full() => {}
                 () = due => {}
             }
             if departure.is_some() {
@@ -181,6 +197,7 @@ impl Owned {
                     break Ended::GivenUp;
                 }
             }
+            self.share.holds(self.rules.queued(), self.rules.is_caught_up());
         };
         self.reading.abort();
         self.over.cancel();
@@ -287,6 +304,9 @@ impl Owned {
                 next.tries = Tries::default();
                 if let Some(outgoing) = &next.outgoing {
                     self.rules.addressed(account, message, outgoing.mark);
+                    if let Some(media) = outgoing.media() {
+                        self.rules.uploaded(account, message, media);
+                    }
                 }
                 self.rules.prepared(account, message, plan);
             }

@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use angelia_shared::clock;
 use angelia_shared::directory::Versioned;
+use angelia_shared::event::attempt::UploadedMedia;
 use angelia_shared::event::{AccountChanged, Content, Event, MessageAccepted, lines};
-use angelia_shared::ids::Position;
+use angelia_shared::ids::{MessageId, Position};
 use angelia_shared::telemetry::chain;
 use angelia_shared::vault::{DataKey, VaultError};
 use tokio::sync::SemaphorePermit;
@@ -21,7 +22,6 @@ use crate::attachments::{Attachment, Fetch, next_try};
 use crate::domain::account::Preparation;
 use crate::domain::plan::{self, File, Plan, Refused};
 use crate::domain::put_off::{self, AfterPutOff};
-use crate::transport::cloud::CloudTransport;
 use crate::transport::{
     FailReason, HeldState, MediaId, MediaKind, Outcome, OutgoingFile, Part, Recipient, Transport, address,
 };
@@ -37,6 +37,18 @@ pub(super) struct Outgoing {
     /// By which its account recognises the recipient.
     pub(super) mark: u32,
     pub(super) parts: Vec<Option<Part>>,
+}
+
+impl Outgoing {
+    /// The file among the parts, as the provider knows it.
+    pub(super) fn media(&self) -> Option<UploadedMedia> {
+        self.parts.iter().flatten().find_map(|part| match part {
+            Part::Media { media_id, kind, .. } => {
+                Some(UploadedMedia { id: media_id.0.clone(), kind: kind.code().to_owned() })
+            }
+            Part::Text { .. } => None,
+        })
+    }
 }
 
 /// What came of looking at a message.
@@ -109,9 +121,16 @@ async fn ready(
 ) -> Result<(Plan, Option<Arc<Outgoing>>), Stop> {
     let (content, key) = open(context, accepted, tries).await?;
     let transport = accounts::transport(context, account).map_err(|detail| Stop::Held(HeldState::Blocked, detail))?;
-    let to = recipient(&transport, &content)?;
+    let to = recipient(&*transport, &content)?;
+    let uploaded = preparation.media.as_ref();
+    let uploaded = uploaded.and_then(|media| Some((MediaId(media.id.clone()), MediaKind::from_code(&media.kind)?)));
     let file = match &content.file_url {
-        Some(url) => Some(fetch_and_upload(context, &transport, url, &content, tries).await?),
+        Some(_) if uploaded.is_some() => uploaded.map(Ok),
+        Some(url) => {
+            let file_name = content.file_name.as_deref().unwrap_or_default();
+            let link = Link { message: accepted.message, url, file_name };
+            Some(fetch_and_upload(context, &*transport, link, tries).await?)
+        }
         None => None,
     };
     let (file, media) = match file {
@@ -149,7 +168,7 @@ async fn open(context: &Context, accepted: &MessageAccepted, tries: Tries) -> Re
 }
 
 /// Reads the address; one that this transport cannot send to fails without any call.
-fn recipient(transport: &CloudTransport, content: &Content) -> Result<Recipient, Stop> {
+fn recipient(transport: &dyn Transport, content: &Content) -> Result<Recipient, Stop> {
     let whole = |reason: FailReason, detail: &str| Stop::Whole(Refused { reason, detail: detail.to_owned() });
     let to =
         address::parse(&content.address).map_err(|refusal| whole(refusal.reason(), refusal.reason().sentence()))?;
@@ -182,24 +201,39 @@ fn parts(content: &Content, plan: &Plan, media: Option<(MediaId, MediaKind)>) ->
     all.into_iter().zip(plan).map(|(part, planned)| part.filter(|_| planned.refused.is_none())).collect()
 }
 
+/// Where a message's file is, and its name.
+#[derive(Clone, Copy)]
+struct Link<'a> {
+    message: MessageId,
+    url: &'a str,
+    file_name: &'a str,
+}
+
 type Uploaded = Result<(MediaId, MediaKind), Refused>;
 
 async fn fetch_and_upload(
     context: &Context,
-    transport: &CloudTransport,
-    url: &str,
-    content: &Content,
+    transport: &dyn Transport,
+    link: Link<'_>,
     tries: Tries,
 ) -> Result<Uploaded, Stop> {
-    let file_name = content.file_name.clone().unwrap_or_default();
     // Held until the file's bytes are gone.
-    let (attachment, _permit) = match fetch(context, url, &file_name).await {
-        Ok(fetched) => fetched,
-        Err(why) => return Ok(Err(why)),
+    let (attachment, _permit) = match context.files.take(link.message) {
+        Some(kept) => (kept, context.downloads.acquire().await.expect("it is never closed")),
+        None => match fetch(context, link.url, link.file_name).await {
+            Ok(fetched) => fetched,
+            Err(why) => return Ok(Err(why)),
+        },
     };
-    let kind = transport.capabilities().kind_of(&attachment.content_type);
-    let file = OutgoingFile { bytes: attachment.bytes, content_type: attachment.content_type, file_name };
-    upload(transport, &file, tries).await.map(|uploaded| uploaded.map(|media_id| (media_id, kind)))
+    let Attachment { bytes, content_type } = attachment.clone();
+    let kind = transport.capabilities().kind_of(&content_type);
+    let file = OutgoingFile { bytes, content_type, file_name: link.file_name.to_owned() };
+    let uploaded = upload(transport, &file, tries).await;
+    if uploaded.is_err() {
+        // The link need not work for ever: what was downloaded once is there for the next try.
+        context.files.keep(link.message, &attachment);
+    }
+    uploaded.map(|uploaded| uploaded.map(|media_id| (media_id, kind)))
 }
 
 /// Tries to download up to five times within half a minute. A link that makes it wait holds up no other download.
@@ -234,9 +268,9 @@ async fn fetch<'a>(
     }
 }
 
-/// Uploads a file. When it is put off, the file is fetched again after the wait: its bytes are not kept so long.
+/// Uploads a file.
 async fn upload(
-    transport: &CloudTransport,
+    transport: &dyn Transport,
     file: &OutgoingFile,
     mut tries: Tries,
 ) -> Result<Result<MediaId, Refused>, Stop> {

@@ -22,11 +22,11 @@ use super::Context;
 use super::changes::{self, Changes};
 use super::health::{self, Health};
 use super::keeper;
+use super::room::Room;
 use super::tasks::Tasks;
-use crate::attachments::{AddressRule, Fetcher};
+use crate::attachments::{AddressRule, Fetcher, WaitingFiles};
 use crate::config::Config;
-use crate::transport::BuildClientError;
-use crate::transport::cloud::CloudClient;
+use crate::transport::{BuildClientError, Ways};
 
 /// Acceptances that are read again at once. A read takes about a millisecond, and a record has 16 KiB.
 const READS_AT_ONCE: usize = 32;
@@ -123,16 +123,19 @@ async fn serve(
         () = directory.complete() => {}
     }
     let rule = AddressRule { allow_loopback: config.attachments_allow_loopback };
+    let partitions = log.partitions();
     let context = Arc::new(Context {
         changes: Arc::new(Changes::new(log.partitions())),
         log,
         appender,
         directory,
         vault,
-        cloud: CloudClient::new()?,
+        ways: Ways::new(config.base_urls_allowed)?,
         fetcher: Fetcher::new(rule)?,
+        files: WaitingFiles::default(),
         downloads: Semaphore::new(config.attachments_at_once),
         reads: Semaphore::new(READS_AT_ONCE),
+        room: Room::new(config.queued_in_memory_max, partitions),
         tasks: Arc::default(),
         member: own.member().member,
         own,

@@ -10,11 +10,10 @@ use angelia_shared::log::{AppendError, Entry, From, Group, Guard, HeadError, Rea
 use angelia_shared::subject::{Partition as Part, Subject};
 use tracing::debug;
 
-use super::{Context, records};
+use super::{Context, accounts, records};
 use crate::domain::account::{self, Takeover};
 use crate::domain::ownership::{Claim, Source};
 use crate::domain::partition::Partition;
-use crate::transport::cloud::CAPABILITIES;
 
 /// A partition under a fresh claim, and the reader that brings it up to date and keeps it so.
 pub(super) struct Claimed {
@@ -84,12 +83,7 @@ async fn recover(
         from: From::LastPerSubject,
     };
     let mut reader = Reader::new(context.log.clone(), options);
-    let takeover = Takeover {
-        released,
-        now: context.clock.now(),
-        call_timeout_ms: u64::try_from(CAPABILITIES.call_timeout.as_millis()).unwrap_or(u64::MAX),
-        shift_ms: 0,
-    };
+    let takeover = Takeover { released, now: context.clock.now(), call_timeout_ms: 0, shift_ms: 0 };
     loop {
         let record = reader.next().await?;
         match record.subject {
@@ -97,7 +91,12 @@ async fn recover(
                 let Some(Ok(event)) = lines(&record.payload).next().map(Event::from_line) else { continue };
                 let settings = records::settings_of(context, account, takeover.now);
                 let event_at = account::time_of(&event).unwrap_or(record.at);
-                let takeover = Takeover { shift_ms: account::shift_ms(event_at, record.at, ahead_ms), ..takeover };
+                let call_timeout = accounts::call_timeout(context, account);
+                let takeover = Takeover {
+                    call_timeout_ms: u64::try_from(call_timeout.as_millis()).unwrap_or(u64::MAX),
+                    shift_ms: account::shift_ms(event_at, record.at, ahead_ms),
+                    ..takeover
+                };
                 partition.recover(workspace, account, settings, &event, takeover);
             }
             Ok(Subject::PartitionClaim(_)) => match record.seq.cmp(&partition.claim()) {

@@ -17,6 +17,25 @@ pub enum MediaKind {
     Document,
 }
 
+impl MediaKind {
+    /// The stable name, as events carry it.
+    pub fn code(self) -> &'static str {
+        match self {
+            MediaKind::Image => "image",
+            MediaKind::Video => "video",
+            MediaKind::Audio => "audio",
+            MediaKind::Document => "document",
+        }
+    }
+
+    /// The kind of this name.
+    pub fn from_code(code: &str) -> Option<MediaKind> {
+        [MediaKind::Image, MediaKind::Video, MediaKind::Audio, MediaKind::Document]
+            .into_iter()
+            .find(|kind| kind.code() == code)
+    }
+}
+
 /// What a transport can carry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Capabilities {
@@ -103,6 +122,14 @@ mod tests {
     fn media(kind: MediaKind, caption: Option<&str>) -> Part {
         let caption = caption.map(str::to_owned);
         Part::Media { media_id: MediaId("1".into()), kind, file_name: "a".into(), caption }
+    }
+
+    #[test]
+    fn a_kind_is_found_by_its_name() {
+        for kind in [MediaKind::Image, MediaKind::Video, MediaKind::Audio, MediaKind::Document] {
+            assert_eq!(MediaKind::from_code(kind.code()), Some(kind));
+        }
+        assert_eq!(MediaKind::from_code("sticker"), None);
     }
 
     #[test]

@@ -1,12 +1,13 @@
 //! The WhatsApp Cloud API (Meta Graph) as a [`Transport`].
 //!
 //! Shape: one [`CloudClient`] a process, one [`CloudTransport`] an account with its [`CloudAccess`]. A call is one
-//! request on a connection of its own; its answer is judged in `answer.rs` by the table in `errors.rs`.
+//! request on a kept connection; its answer is judged in `answer.rs` by the table in `errors.rs`.
 //!
 //! Invariants:
-//! - DP-4 there is no idempotency key, so nothing is written twice: no redirects, no retries, no reused connections
-//!   (see `transport/http_client.rs`). What went wrong before the connection stood is *put off*; what went wrong after
-//!   is *unknown*.
+//! - DP-4 there is no idempotency key, so nothing is written twice: no redirects, no retries; a request leaves a kept
+//!   connection for a new one only unwritten (see `transport/http_client.rs`). What went wrong before the request was
+//!   written is *put off*; what went wrong after is *unknown*.
+//! - Nothing is written to an address that is not public, unless the operator allowed it (see `transport/providers.rs`).
 //! - An answer is read up to [`ANSWER_BYTES_MAX`] and for the rest of the call's time, whatever it claims to be.
 //!
 //! Not here: callbacks (ingress), the pace, the count of tries.
@@ -26,14 +27,18 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderName, RETRY_AFTER};
+use url::Url;
 
 pub use access::{AccessRefusal, CloudAccess, DEFAULT_BASE_URL, DEFAULT_VERSION};
 
 use self::answer::Answer;
 use super::http_client::{self, BuildClientError};
+use super::providers::ProviderResolver;
 use super::{
-    Capabilities, HeldState, MediaId, MediaKind, Outcome, OutgoingFile, Part, PutOffScope, Recipient, Transport,
+    Capabilities, HeldState, MediaId, MediaKind, Outcome, OutgoingFile, Part, ProviderRule, PutOffScope, Recipient,
+    Transport,
 };
+use crate::attachments::NotPublic;
 
 /// The longest call to send. Design: an account waits this long after a crash in the middle of a call.
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
@@ -76,12 +81,14 @@ struct Timeouts {
     connect: Duration,
     call: Duration,
     upload: Duration,
+    idle: Duration,
 }
 
 /// What all accounts on the Cloud API share. Cheap to clone.
 #[derive(Clone)]
 pub struct CloudClient {
     http: reqwest::Client,
+    providers: ProviderRule,
     timeouts: Timeouts,
     capabilities: Capabilities,
 }
@@ -93,23 +100,40 @@ pub struct CloudTransport {
 }
 
 impl CloudClient {
-    /// Prepares calls; connects to nothing.
+    /// Prepares calls to where `providers` allows them; connects to nothing.
     ///
     /// # Errors
     /// [`BuildClientError`] when TLS cannot be set up, for instance without any CA certificates. Nothing to retry.
-    pub fn new() -> Result<CloudClient, BuildClientError> {
-        Self::with_timeouts(Timeouts { connect: CONNECT_TIMEOUT, call: CALL_TIMEOUT, upload: UPLOAD_TIMEOUT })
+    pub fn new(providers: ProviderRule) -> Result<CloudClient, BuildClientError> {
+        let timeouts =
+            Timeouts { connect: CONNECT_TIMEOUT, call: CALL_TIMEOUT, upload: UPLOAD_TIMEOUT, idle: http_client::IDLE };
+        let resolver = providers.system_resolver();
+        Self::with(providers, resolver, timeouts)
     }
 
-    fn with_timeouts(timeouts: Timeouts) -> Result<CloudClient, BuildClientError> {
-        let http = http_client::one_shot(timeouts.connect).build()?;
+    fn with(
+        providers: ProviderRule,
+        resolver: ProviderResolver,
+        timeouts: Timeouts,
+    ) -> Result<CloudClient, BuildClientError> {
+        let http = http_client::pooled(timeouts.connect, timeouts.idle).dns_resolver(resolver).build()?;
         let capabilities = Capabilities { call_timeout: timeouts.call, ..CAPABILITIES };
-        Ok(CloudClient { http, timeouts, capabilities })
+        Ok(CloudClient { http, providers, timeouts, capabilities })
     }
 
     /// The transport of one account.
     pub fn account(&self, access: CloudAccess) -> CloudTransport {
         CloudTransport { client: self.clone(), access }
+    }
+}
+
+impl CloudTransport {
+    /// A request of this account, unless it must not leave.
+    fn post(&self, url: Url) -> Result<reqwest::RequestBuilder, Lost> {
+        if self.client.providers.refuses(&url) {
+            return Err(Lost::NotAllowed);
+        }
+        Ok(self.client.http.post(url).header(AUTHORIZATION, self.access.authorization()))
     }
 }
 
@@ -120,8 +144,7 @@ impl Transport for CloudTransport {
 
     fn upload<'a>(&'a self, file: &'a OutgoingFile) -> BoxFuture<'a, Result<MediaId, Outcome>> {
         async move {
-            let post =
-                self.client.http.post(self.access.media_url()).header(AUTHORIZATION, self.access.authorization());
+            let post = self.post(self.access.media_url()).map_err(Lost::upload_outcome)?;
             let answering = post.multipart(request::upload_form(file)).send();
             match within(self.client.timeouts.upload, answering).await {
                 Ok(answer) => answer::of_upload(&answer, self.access.secret()),
@@ -140,8 +163,10 @@ impl Transport for CloudTransport {
                 let detail = "people without a number are not supported".to_owned();
                 return Outcome::Failed { reason: super::FailReason::RecipientNotSupported, detail };
             };
-            let post = self.client.http.post(self.access.messages_url());
-            let post = post.header(AUTHORIZATION, self.access.authorization()).header(CONTENT_TYPE, "application/json");
+            let post = match self.post(self.access.messages_url()) {
+                Ok(post) => post.header(CONTENT_TYPE, "application/json"),
+                Err(lost) => return lost.send_outcome(),
+            };
             match within(self.client.timeouts.call, post.body(body).send()).await {
                 Ok(answer) => answer::of_send(&answer, self.access.secret()),
                 Err(lost) => lost.send_outcome(),
@@ -156,6 +181,8 @@ impl Transport for CloudTransport {
 enum Lost {
     /// The request could not even be built.
     NotBuilt,
+    /// The provider's address is not public.
+    NotAllowed,
     /// No connection stood, so nothing was written.
     NotConnected { timed_out: bool },
     /// The connection stood, then this happened.
@@ -166,6 +193,8 @@ impl Lost {
     fn of(error: &reqwest::Error) -> Lost {
         if error.is_builder() {
             Lost::NotBuilt
+        } else if NotPublic::caused(error) {
+            Lost::NotAllowed
         } else if error.is_connect() {
             Lost::NotConnected { timed_out: error.is_timeout() }
         } else {
@@ -177,6 +206,10 @@ impl Lost {
         match self {
             Lost::NotBuilt => {
                 let detail = "the account's settings do not form a request".to_owned();
+                Outcome::AccountHeld { state: HeldState::Blocked, code: None, detail }
+            }
+            Lost::NotAllowed => {
+                let detail = "the account's base_url leads to an address that is not public".to_owned();
                 Outcome::AccountHeld { state: HeldState::Blocked, code: None, detail }
             }
             Lost::NotConnected { timed_out } => {
@@ -191,7 +224,7 @@ impl Lost {
         match self {
             // Repeating an upload harms nobody, so there is nothing to be unsure about.
             Lost::AfterConnecting(detail) => put_off(PutOffScope::Provider, detail),
-            Lost::NotBuilt | Lost::NotConnected { .. } => self.send_outcome(),
+            Lost::NotBuilt | Lost::NotAllowed | Lost::NotConnected { .. } => self.send_outcome(),
         }
     }
 }

@@ -95,8 +95,7 @@ impl World {
 
     /// Starts a dispatcher that allows attachments from this machine.
     pub(crate) async fn dispatcher(&self) -> Dispatcher {
-        let config = Config { attachments_allow_loopback: true, attachments_at_once: 4 };
-        self.dispatcher_with(config, self.broker.access()).await
+        self.dispatcher_with(super::config(), self.broker.access()).await
     }
 
     /// The same with another configuration, or over another wire.

@@ -2,15 +2,14 @@
 
 use std::process::{Command, Stdio};
 
-use angelia_dispatcher::config::Config;
 use angelia_shared::ids::MemberId;
 use angelia_shared::log::Access;
 use angelia_shared::telemetry::{self, LogForm};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use crate::harness::World;
 use crate::harness::dispatcher::serve;
+use crate::harness::{World, config};
 
 /// Makes this program the dispatcher.
 pub(crate) const DISPATCH: &str = "--dispatch-until-killed";
@@ -26,9 +25,8 @@ pub(crate) async fn be_the_dispatcher(url: &str, partitions: &str, master_hex: &
         asked.cancel();
     });
     let access = Access { url: url.to_owned(), user: None, password: None };
-    let config = Config { attachments_allow_loopback: true, attachments_at_once: 4 };
     let partitions = partitions.parse().expect("a number");
-    let served = serve(access, partitions, master_hex.to_owned(), config, MemberId::generate(), shutdown).await;
+    let served = serve(access, partitions, master_hex.to_owned(), config(), MemberId::generate(), shutdown).await;
     served.expect("it serves until it is stopped");
 }
 

@@ -1,12 +1,13 @@
 //! Files: with the text, beside it, and refused.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use angelia_dispatcher::config::Config;
 use angelia_shared::ids::MessageId;
 use tokio::sync::Semaphore;
 
-use crate::harness::{Log, Message, Reply, SOMEBODY, Web, World};
+use crate::harness::{Log, Message, Reply, SOMEBODY, Web, World, config};
 
 /// The smallest picture: a PNG of one pixel, as far as a reader of signatures looks.
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\x06\0\0\0\x1f\x15\xc4\x89";
@@ -99,7 +100,7 @@ async fn a_refused_file_takes_down_the_text_that_it_was_to_carry_and_no_other() 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_file_on_this_machine_is_refused_unless_that_was_allowed() {
     let (world, files) = (World::start().await, files().await);
-    let config = Config { attachments_allow_loopback: false, attachments_at_once: 4 };
+    let config = Config { attachments_allow_loopback: false, ..config() };
     let _dispatcher = world.dispatcher_with(config, world.broker.access()).await;
     let account = world.account(|_| {}).await;
     let link = format!("{}/photo.png", files.url);
@@ -151,7 +152,7 @@ async fn a_message_that_is_cancelled_while_its_file_is_fetched_never_goes_out_in
 async fn files_that_do_not_come_hold_up_no_other_accounts_files() {
     let (world, files) = (World::start().await, files().await);
     let broken = Web::start(|_| async { Reply::status(503) }).await;
-    let config = Config { attachments_allow_loopback: true, attachments_at_once: 2 };
+    let config = Config { attachments_at_once: 2, ..config() };
     let _dispatcher = world.dispatcher_with(config, world.broker.access()).await;
     let mut waiting = Vec::new();
     for _ in 0..4 {
@@ -170,4 +171,109 @@ async fn files_that_do_not_come_hold_up_no_other_accounts_files() {
     for message in waiting {
         assert_eq!(refusals(&log, message), [(0, 1, "attachment_unavailable".to_owned(), 2)]);
     }
+}
+
+/// A provider in which uploads fail as often as it is told to, and sends as often after that.
+async fn failing(uploads: usize, sends: usize) -> (Web, Arc<Mutex<Vec<String>>>) {
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let all = Arc::clone(&seen);
+    let provider = Web::start(move |request| {
+        let kind = if request.target.ends_with("/media") { "upload" } else { "send" };
+        let earlier = {
+            let mut seen = all.lock().expect("no holder panics");
+            let earlier = seen.iter().filter(|of| **of == kind).count();
+            seen.push(kind.to_owned());
+            earlier
+        };
+        async move {
+            match kind {
+                "upload" if earlier < uploads => Reply::status(502),
+                "upload" => Reply::ok("application/json", r#"{"id":"4711"}"#),
+                _ if earlier < sends => {
+                    Reply { status: 500, ..Reply::ok("application/json", r#"{"error":{"message":"m","code":131000}}"#) }
+                }
+                _ => Reply::ok("application/json", r#"{"messages":[{"id":"wamid.A"}]}"#),
+            }
+        }
+    })
+    .await;
+    (provider, seen)
+}
+
+/// Files at a server that gives out each only once.
+async fn once() -> (Web, Arc<AtomicUsize>) {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&asked);
+    let files = Web::start(move |_| {
+        let first = counted.fetch_add(1, Ordering::SeqCst) == 0;
+        async move { if first { Reply::ok("image/png", PNG) } else { Reply::status(404) } }
+    })
+    .await;
+    (files, asked)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_upload_that_is_put_off_downloads_nothing_again_and_a_send_that_is_uploads_nothing_again() {
+    let world = World::start().await;
+    let ((provider, seen), (files, asked)) = (failing(2, 1).await, once().await);
+    let _dispatcher = world.dispatcher().await;
+    let account = world.account(|account| account.cloud().base_url = provider.url.clone()).await;
+    let link = format!("{}/photo.png", files.url);
+    let message = world.accept(&account, Message::text(SOMEBODY, "look").with_file(link, "us.png")).await;
+
+    let (log, _) = world.all_over(&[message]).await;
+
+    assert_eq!(log.outcomes(message), ["deferred", "sent"]);
+    assert_eq!(asked.load(Ordering::SeqCst), 1, "the link worked once");
+    assert_eq!(*seen.lock().expect("no holder panics"), ["upload", "upload", "upload", "send", "send"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_provider_that_takes_no_upload_fails_the_file_after_five_tries() {
+    let world = World::start().await;
+    let ((provider, seen), (files, asked)) = (failing(usize::MAX, 0).await, once().await);
+    let _dispatcher = world.dispatcher().await;
+    let account = world.account(|account| account.cloud().base_url = provider.url.clone()).await;
+    let link = format!("{}/photo.png", files.url);
+    let message = world.accept(&account, Message::text(SOMEBODY, "look").with_file(link, "us.png")).await;
+
+    let (log, _) = world.all_over(&[message]).await;
+
+    assert_eq!(refusals(&log, message), [(0, 1, "provider_error".to_owned(), 2)]);
+    assert_eq!((asked.load(Ordering::SeqCst), seen.lock().expect("no holder panics").len()), (1, 5));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_send_that_was_put_off_before_a_restart_uploads_nothing_again() {
+    let world = World::start().await;
+    let (uploads, calm) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
+    let (counted, is_calm) = (Arc::clone(&uploads), Arc::clone(&calm));
+    let provider = Web::start(move |request| {
+        let uploads = request.target.ends_with("/media").then(|| counted.fetch_add(1, Ordering::SeqCst));
+        let throttles = !is_calm.load(Ordering::SeqCst);
+        async move {
+            match uploads {
+                Some(_) => Reply::ok("application/json", r#"{"id":"4711"}"#),
+                None if throttles => {
+                    Reply { status: 429, ..Reply::ok("application/json", r#"{"error":{"message":"m","code":130429}}"#) }
+                }
+                None => Reply::ok("application/json", r#"{"messages":[{"id":"wamid.A"}]}"#),
+            }
+        }
+    })
+    .await;
+    let (files, asked) = once().await;
+    let first = world.dispatcher().await;
+    let account = world.account(|account| account.cloud().base_url = provider.url.clone()).await;
+    let link = format!("{}/photo.png", files.url);
+    let message = world.accept(&account, Message::text(SOMEBODY, "look").with_file(link, "us.png")).await;
+    world.chronicle.until("the send is put off", |log| !log.outcomes(message).is_empty()).await;
+    first.stop().await;
+    calm.store(true, Ordering::SeqCst);
+    let _second = world.dispatcher().await;
+
+    let (log, _) = world.all_over(&[message]).await;
+
+    assert_eq!(log.outcomes(message).last(), Some(&"sent"));
+    assert_eq!((uploads.load(Ordering::SeqCst), asked.load(Ordering::SeqCst)), (1, 1));
 }

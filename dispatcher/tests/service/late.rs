@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use angelia_dispatcher::config::Config;
 use angelia_shared::clock;
 use angelia_shared::event::{Event, PartitionClaimed};
 use angelia_shared::ids::MemberId;
@@ -10,11 +9,7 @@ use angelia_shared::log::Entry;
 use angelia_shared::subject::Subject;
 
 use crate::harness::checker::exactly_once;
-use crate::harness::{Proxy, World};
-
-fn config() -> Config {
-    Config { attachments_allow_loopback: true, attachments_at_once: 4 }
-}
+use crate::harness::{Proxy, World, config};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_owner_that_reads_of_its_successor_too_late_sends_nothing_more() {

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 
-use angelia_dispatcher::config::Config;
 use angelia_shared::clock;
 use angelia_shared::event::{Event, PartitionClaimed};
 use angelia_shared::ids::{MemberId, MessageId};
@@ -11,7 +10,7 @@ use angelia_shared::rendezvous;
 use angelia_shared::subject::{Partition, Subject};
 
 use crate::harness::checker::exactly_once;
-use crate::harness::{Account, Gate, Log, Proxy, World};
+use crate::harness::{Account, Gate, Log, Proxy, World, config};
 
 /// Who has each partition, by the newest record of its claim.
 fn holders(log: &Log) -> HashMap<Partition, Option<MemberId>> {
@@ -96,8 +95,7 @@ async fn what_a_dead_one_had_is_taken_over() {
 async fn one_that_is_cut_off_sends_nothing_once_its_lease_is_over_and_gets_its_share_again() {
     let world = World::with(16, None).await;
     let wire = Proxy::to(world.broker.port()).await;
-    let config = Config { attachments_allow_loopback: true, attachments_at_once: 4 };
-    let first = world.dispatcher_with(config, wire.access()).await;
+    let first = world.dispatcher_with(config(), wire.access()).await;
     let second = world.dispatcher().await;
     let (one, other) = (first.member, second.member);
     world.chronicle.until("both have some", |log| has(log, one) > 0 && has(log, other) > 0).await;

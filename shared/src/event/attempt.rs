@@ -81,6 +81,18 @@ pub struct OpenMessage {
     /// Not to be tried before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_before: Option<UnixMillis>,
+    /// Its file, when the provider has it already: it need not be fetched and uploaded again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub media: Option<UploadedMedia>,
+}
+
+/// A file at the provider.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UploadedMedia {
+    /// The provider's name for it.
+    pub id: String,
+    /// How WhatsApp shows it: `image`, `video`, `audio` or `document`.
+    pub kind: String,
 }
 
 /// What a begun message waits for.

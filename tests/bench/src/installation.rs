@@ -196,7 +196,7 @@ async fn wait_ready(child: &mut Child, address: SocketAddr, log: &Path) -> anyho
     bail!("the program was not ready within a minute: {}", std::fs::read_to_string(log)?)
 }
 
-/// The program of the same build as this one.
+/// The program, built with the same profile as this one.
 pub(crate) fn program() -> anyhow::Result<PathBuf> {
     let own = std::env::current_exe()?;
     let program = own.parent().unwrap_or(Path::new(".")).join("angelia");

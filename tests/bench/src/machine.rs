@@ -42,6 +42,15 @@ fn fsync_ms() -> anyhow::Result<Spread> {
     Ok(Spread::of(&took))
 }
 
+/// Processor time that a process has had, in milliseconds.
+pub(crate) fn cpu_ms(pid: u32) -> u64 {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    // The name in parentheses may hold anything; the numbers follow it. Ticks are a hundredth of a second.
+    let numbers = stat.rsplit_once(") ").map_or("", |(_, numbers)| numbers);
+    let ticks = |n: usize| numbers.split(' ').nth(n).and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
+    (ticks(11) + ticks(12)) * 10
+}
+
 /// Resident memory of a process in MiB.
 pub(crate) fn resident_mib(pid: u32) -> f64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();

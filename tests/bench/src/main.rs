@@ -7,6 +7,7 @@
 //! cargo build --release -p angelia && cargo run --release -p angelia-bench -- memory
 //! cargo build --release -p angelia && cargo run --release -p angelia-bench -- connections
 //! cargo build --release -p angelia && cargo run --release -p angelia-bench -- replay
+//! cargo build --release -p angelia && cargo run --release -p angelia-bench -- dispatch
 //! ```
 //!
 //! Every figure is a median with its spread over several rounds; the targets take turns, so that a slow minute of the
@@ -15,6 +16,7 @@
 mod admission;
 mod baseline;
 mod connections;
+mod dispatch;
 mod installation;
 mod load;
 mod machine;
@@ -48,6 +50,8 @@ enum Command {
     Connections(connections::Args),
     /// Reading the log again: replays against a consumer that only counts, the live ledger's lag and memory.
     Replay(replay::Args),
+    /// What the dispatcher takes, how late it sends, and how soon another one goes on in its place.
+    Dispatch(dispatch::Args),
     /// Serves a baseline; started by the other commands.
     #[command(hide = true)]
     Serve(baseline::Args),
@@ -66,6 +70,7 @@ fn main() -> anyhow::Result<()> {
             Command::Memory(args) => memory::run(args).await,
             Command::Connections(args) => connections::run(args).await,
             Command::Replay(args) => replay::run(args).await,
+            Command::Dispatch(args) => dispatch::run(args).await,
             Command::Serve(args) => baseline::serve(args).await,
         }
     })

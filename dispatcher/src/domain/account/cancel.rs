@@ -27,7 +27,7 @@ impl Account {
             return Some((self.cancel_at(at, now, claim, mark), seq));
         }
         while let Some((seq, message)) = self.cancels.pop_front() {
-            let found = self.queue.iter().position(|waiting| waiting.message == message);
+            let found = self.queue.position(message);
             let Some(at) = found.filter(|at| *at > 0 || !self.front_has_begun()) else {
                 dropped.push(seq);
                 continue;
@@ -59,7 +59,7 @@ impl Account {
     }
 
     fn cancel_at(&mut self, at: usize, now: UnixMillis, claim: u64, mark: u64) -> Event {
-        let waiting = self.queue[at];
+        let waiting = self.queue.get(at).expect("the message that is cancelled waits there");
         if at == 0 {
             self.leave_front();
         } else {

@@ -42,7 +42,7 @@ impl Account {
     }
 
     fn end_with(&mut self, plan: Plan, result: CallResult, at: UnixMillis, claim: u64, mark: u64) -> Event {
-        let front = *self.queue.front().expect("an attempt belongs to the message at the front");
+        let front = self.queue.front().expect("an attempt belongs to the message at the front");
         let (attempt, part, parts) = (self.progress.attempt, self.progress.part, self.progress.parts);
         let credits = plan.get(usize::from(part)).map_or(Credits::ZERO, |part| part.credits);
         let gap_ms = pace::gap_ms(front.message, attempt, self.settings.gap_ms);
@@ -117,7 +117,7 @@ impl Account {
 
     /// Keeps the part among the unknown ones, unless a receipt has told of it meanwhile; it does not hold the queue.
     fn unknown(&mut self, detail: String, at: UnixMillis) -> AttemptOutcome {
-        let front = *self.queue.front().expect("an attempt belongs to the message at the front");
+        let front = self.queue.front().expect("an attempt belongs to the message at the front");
         if !self.progress.reported {
             let mut open = self.open_message(&front, OpenStage::Unknown);
             open.held_since = Some(at);

@@ -3,6 +3,7 @@
 //! The order of the questions is the rule: what has happened is written down before anything new begins; a cancel is
 //! answered before its message could start; a message that is over is not started.
 
+use angelia_shared::event::attempt::UploadedMedia;
 use angelia_shared::event::{AttemptStarted, Event, MessageExpired, PartRefused};
 use angelia_shared::ids::{MessageId, Position};
 use angelia_shared::units::{Credits, UnixMillis};
@@ -21,7 +22,7 @@ pub enum Decision {
 }
 
 /// What is to be prepared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Preparation {
     /// The message.
     pub message: MessageId,
@@ -31,6 +32,8 @@ pub struct Preparation {
     pub parts: u8,
     /// The part that is next: those before it are over.
     pub part: u8,
+    /// Its file, when the provider has it already.
+    pub media: Option<UploadedMedia>,
 }
 
 /// An event to store, and what it is followed by.
@@ -63,7 +66,7 @@ impl Account {
         if self.is_blocked_by_interrupted() {
             return Decision::Wait(Some(self.last_end));
         }
-        let Some(front) = self.queue.front().copied() else { return Decision::Wait(None) };
+        let Some(front) = self.queue.front() else { return Decision::Wait(None) };
         let expires_at = self.expires_at(&front, now);
         if let Some((_, held_by)) = expires_at.filter(|(at, _)| *at <= now) {
             // What an earlier owner began may have gone out: its credits must not come back as if it had not.
@@ -93,7 +96,8 @@ impl Account {
             Stage::Fresh => {
                 self.stage = Stage::Preparing;
                 let (parts, part) = (self.progress.parts, self.progress.part);
-                Decision::Prepare(Preparation { message: front.message, at: front.at, parts, part })
+                let media = self.progress.media.clone();
+                Decision::Prepare(Preparation { message: front.message, at: front.at, parts, part, media })
             }
             Stage::Preparing => Decision::Wait(expiry),
             Stage::Ready(plan) => {

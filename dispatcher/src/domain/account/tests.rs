@@ -11,10 +11,3 @@ mod stale;
 mod takeover;
 mod turn;
 mod unknown;
-
-use super::Waiting;
-
-#[test]
-fn a_waiting_message_takes_at_most_40_bytes() {
-    assert!(size_of::<Waiting>() <= 40, "{} bytes", size_of::<Waiting>());
-}

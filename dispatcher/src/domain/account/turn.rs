@@ -64,7 +64,7 @@ impl Turn<'_> {
     /// its messages; otherwise those behind the front wait for their turn.
     pub fn of(&self, at: Position) -> Option<Waits> {
         let account = self.account;
-        let ahead = account.queue.binary_search_by_key(&at, |waiting| waiting.at).ok()? as u64;
+        let ahead = account.queue.find_at(at)? as u64;
         let turn = if ahead > 0 { Some(HeldBy::Behind(ahead)) } else { self.front.and_then(|front| front.held_by) };
         let (low, high) = account.settings.gap_ms;
         let expected_at = self.front.and_then(|front| {

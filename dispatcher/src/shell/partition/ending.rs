@@ -17,12 +17,21 @@ use super::Owned;
 use crate::domain::ownership::Ended;
 use crate::metrics as names;
 
+/// How long sessions may take to close; a partition whose sessions do not is not released.
+const CLOSE_WITHIN: Duration = Duration::from_secs(3);
 /// How long the release may take: a batch takes milliseconds, and without it the next owner only waits longer.
 const RELEASE_WITHIN: Duration = Duration::from_secs(3);
 
 impl Owned {
     /// Gives the partition up, with nothing under way.
-    pub(super) async fn release(&self) -> Ended {
+    pub(super) async fn release(&mut self) -> Ended {
+        // The next owner may open its own as soon as the release is in the log.
+        if let Some(sessions) = self.sessions.take()
+            && tokio::time::timeout(CLOSE_WITHIN, sessions.close()).await.is_err()
+        {
+            warn!(partition = self.part.0, "gave a partition up with sessions open");
+            return Ended::GivenUp;
+        }
         let released = PartitionReleased {
             v: 1,
             part: Some(self.part),

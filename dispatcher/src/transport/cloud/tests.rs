@@ -1,5 +1,6 @@
 //! The transport against servers that answer, delay, break off and mislead.
 
+use angelia_shared::config::Value as _;
 use bytes::Bytes;
 use serde_json::Value;
 
@@ -13,7 +14,17 @@ const TRACKER: &str = "wa_backend:3EB0FFFFFFFFFFFFFFFF";
 fn client() -> CloudClient {
     // Long enough for a loaded machine to answer on loopback, short enough to wait for in a test.
     let (connect, call) = (Duration::from_millis(700), Duration::from_millis(1500));
-    CloudClient::with_timeouts(Timeouts { connect, call, upload: call }).expect("TLS can be set up")
+    idling(Timeouts { connect, call, upload: call, idle: Duration::from_secs(60) })
+}
+
+fn idling(timeouts: Timeouts) -> CloudClient {
+    let rule = rule("loopback");
+    let resolver = rule.system_resolver();
+    CloudClient::with(rule, resolver, timeouts).expect("TLS can be set up")
+}
+
+fn rule(text: &str) -> ProviderRule {
+    ProviderRule::read(text).expect("a rule")
 }
 
 fn account(base_url: &str) -> CloudTransport {
@@ -26,8 +37,15 @@ fn person() -> Recipient {
 }
 
 async fn send_text(base_url: &str) -> Outcome {
-    let part = Part::Text { body: "hello".into() };
-    account(base_url).send(&person(), &part, TRACKER).await
+    text_by(&account(base_url)).await
+}
+
+async fn text_by(transport: &CloudTransport) -> Outcome {
+    transport.send(&person(), &Part::Text { body: "hello".into() }, TRACKER).await
+}
+
+fn is_sent(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Sent { .. })
 }
 
 fn file() -> OutgoingFile {
@@ -111,18 +129,6 @@ async fn a_connection_closed_after_the_request_is_unknown_and_nothing_is_written
     let outcome = send_text(&server.url("")).await;
     assert!(is_unknown(&outcome), "{outcome:?}");
     assert_eq!((server.connections(), server.requests().len()), (1, 1));
-}
-
-#[tokio::test]
-async fn a_connection_closed_after_an_answer_before_is_not_written_on_again() {
-    // A server that allows reuse and then closes: what a client with a pool would stumble over.
-    let server = TestServer::always(Reply::KeepOpen(answer("200 OK", "", SENT))).await;
-    let transport = account(&server.url(""));
-    for _ in 0..3 {
-        let part = Part::Text { body: "hello".into() };
-        assert!(matches!(transport.send(&person(), &part, TRACKER).await, Outcome::Sent { .. }));
-    }
-    assert_eq!((server.connections(), server.requests().len()), (3, 3), "each message has a connection of its own");
 }
 
 #[tokio::test]
@@ -261,3 +267,5 @@ fn connecting_ends_well_before_a_call_does() {
     const { assert!(CONNECT_TIMEOUT.as_millis() < UPLOAD_TIMEOUT.as_millis()) };
     assert_eq!(CAPABILITIES.call_timeout, Duration::from_secs(10));
 }
+
+mod connections;

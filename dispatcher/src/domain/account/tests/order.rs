@@ -150,7 +150,7 @@ fn the_next_message_is_prepared_during_the_gap() {
     let mut bench = Bench::queue(2);
     bench.attempt(sent());
     let Decision::Prepare(preparation) = bench.next() else { panic!("the gap is time to prepare in") };
-    assert_eq!(preparation, Preparation { message: id(2), at: Position::new(2, 0), parts: 0, part: 0 });
+    assert_eq!(preparation, Preparation { message: id(2), at: Position::new(2, 0), parts: 0, part: 0, media: None });
     assert_eq!(bench.wait(), None);
 }
 

@@ -1,7 +1,7 @@
 //! A message that goes out as two, and parts that never go out. WA-3: what the parts cost adds up to the price.
 
 use angelia_shared::event::Event;
-use angelia_shared::event::attempt::AttemptOutcome;
+use angelia_shared::event::attempt::{AttemptOutcome, UploadedMedia};
 
 use super::bench::*;
 use crate::domain::account::{CallResult, Decision};
@@ -176,4 +176,24 @@ fn a_call_that_was_not_made_for_the_file_does_not_repeat_the_text() {
     let ended = bench.attempt(CallResult::NotStarted);
     assert_eq!((ended.part, ended.outcome), (1, AttemptOutcome::NotStarted));
     assert_eq!(bench.start().part, 1);
+}
+
+#[test]
+fn a_file_that_the_provider_has_is_told_to_the_next_owner_and_forgotten_with_its_message() {
+    let media = UploadedMedia { id: "4711".to_owned(), kind: "image".to_owned() };
+    let mut bench = with_file(File::Here { carries: false });
+    bench.account.uploaded(id(2), UploadedMedia { id: "of another".to_owned(), kind: "image".to_owned() });
+    bench.account.uploaded(id(1), media.clone());
+    bench.attempt(sent());
+    let mut bench = bench.taken_over(settings(), bench.release(), 0);
+    let mut first = waiting(1);
+    first.credits = 2;
+    bench.account.accept(first);
+    bench.account.accept(waiting(2));
+    let Decision::Prepare(preparation) = bench.next() else { panic!("the file is due") };
+    assert_eq!(preparation.media, Some(media));
+    bench.account.prepared(id(1), text_then_file());
+    bench.attempt(sent());
+    let Decision::Prepare(preparation) = bench.next() else { panic!("the next message is due") };
+    assert_eq!((preparation.message, preparation.media), (id(2), None));
 }

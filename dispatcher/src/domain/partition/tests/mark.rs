@@ -130,6 +130,21 @@ fn a_message_that_has_begun_still_counts() {
 }
 
 #[test]
+fn a_message_that_ends_while_nothing_may_begin_waits_no_more() {
+    let mut partition = partition();
+    accept(&mut partition, A, 5);
+    accept(&mut partition, A, 7);
+    write(&mut partition, A);
+    partition.stored(A, None);
+    partition.call_ended(A, MessageId(5), CallResult::Sent { provider_id: "wamid.1".to_owned() }, NOW);
+    assert_eq!(partition.queued(), 2);
+    assert!(partition.finish(A, NOW).is_some());
+    partition.stored(A, None);
+    assert_eq!((partition.queued(), partition.mark()), (1, 7));
+    assert_eq!(partition.finish(A, NOW), None);
+}
+
+#[test]
 fn an_unknown_message_is_carried_and_does_not_count() {
     let mut partition = partition();
     accept(&mut partition, A, 5);

@@ -396,6 +396,8 @@ impl World {
         }
         let who = self.who(owner);
         let Some(owning) = self.owners[owner].any_owning() else { return };
+        let waiting: usize = owning.partition.accounts().map(|account| account.queued()).sum();
+        assert_eq!(owning.partition.queued(), waiting, "what is counted is what waits");
         if let Some(due) = owning.partition.next_due().filter(|due| owning.wake_at.is_none_or(|at| *due < at)) {
             owning.wake_at = Some(due);
             self.own_after(due.ms_since(now), who, Own::Wake);
