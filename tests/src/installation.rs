@@ -105,6 +105,8 @@ impl Setup {
             command.arg("--nats-server").arg(server_binary());
         }
         command.args(&self.flags);
+        // The tests' sandboxes run on this machine.
+        command.env("ANGELIA_BASE_URLS_ALLOWED", "loopback");
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command
     }
