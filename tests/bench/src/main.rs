@@ -6,8 +6,8 @@
 //! cargo build --release -p angelia && cargo run --release -p angelia-bench -- backlog
 //! cargo build --release -p angelia && cargo run --release -p angelia-bench -- memory
 //! cargo build --release -p angelia && cargo run --release -p angelia-bench -- connections
-//! cargo build --release -p angelia && cargo run --release -p angelia-bench -- replay
 //! cargo build --release -p angelia && cargo run --release -p angelia-bench -- dispatch
+//! cargo build --release -p angelia && cargo run --release -p angelia-bench -- replay
 //! ```
 //!
 //! Every figure is a median with its spread over several rounds; the targets take turns, so that a slow minute of the
@@ -48,10 +48,10 @@ enum Command {
     Memory(memory::Args),
     /// Memory and latency while very many connections are open that say nothing, half of a request, or a byte now and then.
     Connections(connections::Args),
-    /// Reading the log again: replays against a consumer that only counts, the live ledger's lag and memory.
-    Replay(replay::Args),
     /// What the dispatcher takes, how late it sends, and how soon another one goes on in its place.
     Dispatch(dispatch::Args),
+    /// Reading the log again: replays against a consumer that only counts, the live ledger's lag and memory.
+    Replay(replay::Args),
     /// Serves a baseline; started by the other commands.
     #[command(hide = true)]
     Serve(baseline::Args),
@@ -69,8 +69,8 @@ fn main() -> anyhow::Result<()> {
             Command::Backlog(args) => spread::backlog(args).await,
             Command::Memory(args) => memory::run(args).await,
             Command::Connections(args) => connections::run(args).await,
-            Command::Replay(args) => replay::run(args).await,
             Command::Dispatch(args) => dispatch::run(args).await,
+            Command::Replay(args) => replay::run(args).await,
             Command::Serve(args) => baseline::serve(args).await,
         }
     })
