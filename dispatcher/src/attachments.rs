@@ -28,7 +28,7 @@ pub use guard::{GuardedResolver, Lookup, NotPublic, SystemLookup};
 pub use link::{LinkRefusal, check as check_link};
 pub use public::{AddressRule, is_public};
 pub use schedule::{TRIES_MAX, next_try};
-pub use waiting_files::WaitingFiles;
+pub use waiting_files::{Place, WaitingFiles};
 
 use crate::transport::FailReason;
 
