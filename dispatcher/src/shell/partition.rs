@@ -41,7 +41,7 @@ use crate::domain::ownership::Ended;
 use crate::domain::ownership::departure::{Departure, Then};
 use crate::domain::partition::Partition;
 use crate::metrics as names;
-use crate::transport::{OwnedSessions, PutOffScope};
+use crate::transport::{LeasedSessions, PutOffScope};
 
 /// Records that may wait between the reader and the rules; then reading pauses. At most 256 KiB a partition.
 const READ_AHEAD: usize = 16;
@@ -86,8 +86,8 @@ pub(super) struct Owned {
     ahead: Ahead,
     /// What it holds of the messages that the process may hold.
     share: Share,
-    /// Sessions of its accounts, while it may send.
-    sessions: Option<OwnedSessions>,
+    /// Sessions of its accounts, open while it may send.
+    sessions: LeasedSessions,
     /// What was asked for or is at hand, for each account with messages.
     next: HashMap<AccountId, Next>,
     /// Accounts with writes and calls under way: how many, and since when.
@@ -115,7 +115,7 @@ impl Owned {
         let share = context.room.share();
         Self {
             share,
-            sessions: None,
+            sessions: LeasedSessions::new(&context.ways.sessions, part),
             ahead: Ahead::new(Arc::clone(&context)),
             context,
             part,
@@ -159,7 +159,6 @@ impl Owned {
                     Some(Ok(record)) => match self.read(&record) {
                         Read::Record => {}
                         Read::OwnClaim => {
-                            self.sessions = Some(context.ways.sessions.own(self.part));
                             self.rules.caught_up(self.context.clock.now());
                             self.questions = Questions::listen(&self.context, self.part, &self.over);
                             if let Some(tell) = caught_up.take() {
@@ -181,8 +180,10 @@ impl Owned {
                     self.rules.forget_unknown(before);
                 }
                 () = tokio::time::sleep(FULL_AGAIN), if self.share.is_full() => {}
+                () = context.own.until_stale(), if self.sessions.are_open() => {}
                 () = due => {}
             }
+            self.sessions.follow(self.rules.is_caught_up() && context.own.is_fresh());
             if departure.is_some() {
                 // First, so that an end which is still to be written counts as under way.
                 self.write_what_has_ended();
@@ -225,9 +226,8 @@ impl Owned {
         let now = self.context.clock.now();
         let due = self.rules.next_due().map(|at| Duration::from_millis(at.ms_since(now)));
         let wait = match due {
-            _ if is_leaving => Some(LOOK_AGAIN),
-            // What is due must wait for the lease.
-            Some(due) if !self.context.own.is_fresh() => Some(due.max(LOOK_AGAIN)),
+            // What is due, and sessions, must wait for the lease.
+            _ if is_leaving || !self.context.own.is_fresh() => Some(LOOK_AGAIN),
             other => other,
         };
         async move {
