@@ -32,7 +32,7 @@ use std::fmt;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 
-pub use providers::ProviderRule;
+pub use angelia_shared::reach::ProviderRule;
 pub use capabilities::{Capabilities, MediaKind};
 pub use http_client::BuildClientError;
 pub use outcome::{HeldState, Outcome, PutOffScope};

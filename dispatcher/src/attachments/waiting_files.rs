@@ -184,7 +184,7 @@ mod tests {
     fn what_is_fetched_ahead_pushes_out_nothing_and_is_counted_from_the_beginning() {
         let files = WaitingFiles::default();
         files.keep(MessageId(1), &file(1, FILE_BYTES_MAX));
-        let mut places: Vec<_> = std::iter::from_fn(|| files.place()).collect();
+        let places: Vec<_> = std::iter::from_fn(|| files.place()).collect();
         assert_eq!(places.len(), BYTES_MAX / FILE_BYTES_MAX - 1);
         assert!(files.place().is_none());
         files.keep(MessageId(2), &file(2, 10));
