@@ -32,12 +32,12 @@ use std::fmt;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 
+pub use angelia_shared::reach::ProviderRule;
 pub use capabilities::{Capabilities, MediaKind};
 pub use http_client::BuildClientError;
 pub use outcome::{HeldState, Outcome, PutOffScope};
-pub use providers::ProviderRule;
 pub use reason::FailReason;
-pub(crate) use sessions::OwnedSessions;
+pub(crate) use sessions::LeasedSessions;
 pub use sessions::Sessions;
 pub use ways::Ways;
 

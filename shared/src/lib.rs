@@ -11,6 +11,7 @@ pub mod log;
 pub mod members;
 pub mod metrics;
 pub mod query;
+pub mod reach;
 pub mod rendezvous;
 pub mod shown;
 pub mod subject;

@@ -218,13 +218,8 @@ async fn silence_is_not_taken_for_peace() {
     proxy.set(Weather::AnswersLost);
     until_always(&mut rosters, both_live, |roster| roster.since().is_none()).await;
     assert!(view.unbroken_for().is_none());
-    timeout(PATIENCE, async {
-        while ledger.membership.is_fresh() {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    })
-    .await
-    .expect("who is cut off knows it by itself");
+    timeout(PATIENCE, ledger.membership.until_stale()).await.expect("who is cut off knows it by itself");
+    assert!(!ledger.membership.is_fresh());
     assert!(both_live(&view.read()));
     proxy.set(Weather::Clear);
     proxy.cut();

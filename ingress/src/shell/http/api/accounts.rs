@@ -118,7 +118,7 @@ pub(super) async fn list(State(app): State<App>, allowed: Allowed<Owner>, uri: U
 
 /// `POST …/accounts`: an account that does not send before it is connected.
 pub(super) async fn create(State(app): State<App>, allowed: Allowed<Owner>, headers: HeaderMap, body: Body) -> Answer {
-    let new = NewAccount::read(answer::input(&app, &headers, body).await?)?;
+    let new = NewAccount::read(answer::input(&app, &headers, body).await?, &app.config.base_urls_allowed)?;
     let has_number = |account: &AccountChanged| phone::is_same_number(&account.phone, &new.phone);
     if app.directory.read().accounts_of(allowed.id()).iter().any(|account| has_number(&account.state)) {
         return Err(Problem::conflict("an account with this number is already there"));
@@ -171,7 +171,7 @@ pub(super) async fn show(State(app): State<App>, allowed: Allowed<Owner>) -> Ans
 /// `PATCH …/accounts/{a}`: pace, credentials, state.
 pub(super) async fn edit(State(app): State<App>, allowed: Allowed<Owner>, headers: HeaderMap, body: Body) -> Answer {
     allowed.account(&app)?;
-    let edit = AccountEdit::read(answer::input(&app, &headers, body).await?)?;
+    let edit = AccountEdit::read(answer::input(&app, &headers, body).await?, &app.config.base_urls_allowed)?;
     let changed = change(&app, &allowed, |present| edited(&app, present, &edit)).await?;
     shown(&app, &changed).await
 }
