@@ -344,14 +344,22 @@ pub enum Holder {
 pub struct StatementLine {
     /// Where it is in the log.
     pub at_position: Position,
+    /// What was available after it.
+    pub balance: Credits,
+    /// What moved.
+    #[serde(flatten)]
+    pub moved: Moved,
+}
+
+/// Credits that moved in a wallet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Moved {
     /// When.
     pub at: UnixMillis,
-    /// What moved.
+    /// What moved them.
     pub kind: StatementKind,
     /// How many, always positive.
     pub credits: Credits,
-    /// What was available after it.
-    pub balance: Credits,
     /// The message, for charges and refunds.
     pub message: Option<MessageId>,
     /// Why: the operator's words, or the refund's reason code.

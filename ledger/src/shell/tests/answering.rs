@@ -55,14 +55,14 @@ async fn credits_statement_and_messages_tell_the_same_story() {
     assert_eq!(town.ask(AskCredits { workspace: workspace(99) }, 0).await, query::CreditsView::default());
 
     let lines = town.ask(statement(100, None), 0).await;
-    let kinds: Vec<_> = lines.iter().map(|line| (line.kind, line.balance.0)).collect();
+    let kinds: Vec<_> = lines.iter().map(|line| (line.moved.kind, line.balance.0)).collect();
     let charges = (5..10).rev().map(|balance| (StatementKind::Charge, balance));
     let expected: Vec<_> =
         [(StatementKind::Grant, 10)].into_iter().chain(charges).chain([(StatementKind::Refund, 6)]).collect();
     assert_eq!(kinds, expected);
-    assert_eq!(lines[0].reason.as_deref(), Some("top up"));
-    assert_eq!(lines[6].message, Some(accepted[1].message));
-    assert_eq!(lines[6].reason.as_deref(), Some("recipient_not_on_whatsapp"));
+    assert_eq!(lines[0].moved.reason.as_deref(), Some("top up"));
+    assert_eq!(lines[6].moved.message, Some(accepted[1].message));
+    assert_eq!(lines[6].moved.reason.as_deref(), Some("recipient_not_on_whatsapp"));
     assert_eq!(town.ask(statement(3, Some(lines[3].at_position)), 0).await, lines[4..7]);
 
     let end = town.log.last_sequence().await.unwrap();
