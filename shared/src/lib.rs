@@ -7,6 +7,7 @@ pub mod dice;
 pub mod directory;
 pub mod event;
 pub mod ids;
+pub mod link_check;
 pub mod log;
 pub mod members;
 pub mod metrics;

@@ -13,6 +13,7 @@ mod chats;
 mod credits;
 mod findings;
 mod ledger;
+mod link_check;
 mod messages;
 mod pace_shown;
 mod problem;
@@ -49,6 +50,7 @@ pub(super) fn router() -> Router<App> {
         .route("/messages", get(messages::list))
         .route("/messages/{m}", get(messages::show))
         .route("/messages/{m}/cancel", post(messages::cancel))
+        .route("/link-check", post(link_check::check))
         .route("/tokens", get(tokens::list).post(tokens::create))
         .route("/tokens/{t}", delete(tokens::revoke));
     Router::new()

@@ -2,6 +2,7 @@
 //!
 //! The `type` is stable: programs may compare it. The `detail` is for people and may change.
 
+use angelia_shared::link_check::AskLinkError;
 use angelia_shared::log::{HeadError, OpenLogError};
 use angelia_shared::query::AskError;
 use angelia_shared::telemetry::chain;
@@ -183,6 +184,20 @@ impl From<AskError> for Problem {
             AskError::Refused(_) | AskError::Unreadable(_) => {
                 error!(error = %chain(&error), "the ledger does not understand us, or we it");
                 Self::internal("the ledger's answer cannot be used")
+            }
+        }
+    }
+}
+
+impl From<AskLinkError> for Problem {
+    fn from(error: AskLinkError) -> Self {
+        debug!(error = %chain(&error), "a link was not checked");
+        match error {
+            AskLinkError::NoDispatcher(_) => Self::unavailable("no dispatcher answers, and only they check links"),
+            AskLinkError::Busy => Self::unavailable("too many links are being checked"),
+            AskLinkError::Unreadable(_) => {
+                error!(error = %chain(&error), "the dispatcher does not understand us, or we it");
+                Self::internal("the dispatcher's answer cannot be used")
             }
         }
     }
