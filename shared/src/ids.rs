@@ -77,7 +77,7 @@ macro_rules! ulid_id {
             }
 
             fn json_schema(_: &mut SchemaGenerator) -> Schema {
-                json_schema!({"type": "string", "description": concat!("A ", $noun, "."), "pattern": ULID_PATTERN})
+                json_schema!({"type": "string", "description": concat!("The ", $noun, "."), "pattern": ULID_PATTERN})
             }
         }
 

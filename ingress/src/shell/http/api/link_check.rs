@@ -2,24 +2,49 @@
 //! user names.
 
 use angelia_shared::link_check::{self, AskLink, LinkChecked};
-use axum::body::Body;
 use axum::extract::State;
-use http::HeaderMap;
+use schemars::JsonSchema;
 
 use super::allowed::{Allowed, Owner};
-use super::answer::{self, Answer};
+use super::answer::{Answer, Shown};
+use super::form::{Fields, Form};
+use crate::domain::input::{Input, InputFault};
 use crate::shell::http::App;
 
-/// Longest link and longest name, in characters: what a webhook call may give, too.
-const CHARS_MAX: (usize, usize) = (2_048, 255);
+/// Longest link, in characters: what a webhook call may give, too.
+const URL_CHARS_MAX: usize = 2_048;
+/// Longest name, in characters.
+const NAME_CHARS_MAX: usize = 255;
+
+/// A link to check.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub(super) struct Link {
+    #[schemars(length(min = 1, max = URL_CHARS_MAX))]
+    url: String,
+    /// The name that the file would be sent under: its ending helps to tell what the file is.
+    #[schemars(length(min = 1, max = NAME_CHARS_MAX))]
+    file_name: Option<String>,
+}
+
+impl Form for Link {
+    type Value = Self;
+
+    fn read(mut input: Input) -> Result<Self, InputFault> {
+        let url = input.required_text("url", URL_CHARS_MAX)?;
+        let file_name = input.text("file_name", NAME_CHARS_MAX)?;
+        input.finish()?;
+        Ok(Self { url, file_name })
+    }
+}
 
 /// `POST …/link-check`.
-pub(super) async fn check(State(app): State<App>, allowed: Allowed<Owner>, headers: HeaderMap, body: Body) -> Answer {
-    let mut input = answer::input(&app, &headers, body).await?;
-    let url = input.required_text("url", CHARS_MAX.0)?;
-    let file_name = input.text("file_name", CHARS_MAX.1)?.unwrap_or_default();
-    input.finish()?;
-    let checked: LinkChecked =
-        link_check::ask(app.log.client(), &AskLink { workspace: allowed.id(), url, file_name }).await?;
-    answer::ok(&checked)
+pub(super) async fn check(
+    State(app): State<App>,
+    allowed: Allowed<Owner>,
+    fields: Fields<Link>,
+) -> Answer<Shown<LinkChecked>> {
+    let Link { url, file_name } = fields.read(&app).await?;
+    let ask = AskLink { workspace: allowed.id(), url, file_name: file_name.unwrap_or_default() };
+    Ok(Shown(link_check::ask(app.log.client(), &ask).await?))
 }
