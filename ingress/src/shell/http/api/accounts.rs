@@ -267,8 +267,8 @@ pub(super) async fn connect(
     allowed: Allowed<Owner>,
     fields: Fields<Nothing>,
 ) -> Answer<Shown<View>> {
-    fields.read(&app).await?;
     let account = allowed.account(&app)?;
+    fields.read(&app).await?;
     if let Err(field) = credentials::check(app.vault.master(), &account) {
         return Err(Problem::conflict(format!(
             "`{}` must be given again before this account can connect",
@@ -290,6 +290,7 @@ pub(super) async fn disconnect(
     allowed: Allowed<Owner>,
     fields: Fields<Nothing>,
 ) -> Answer<Shown<View>> {
+    allowed.account(&app)?;
     fields.read(&app).await?;
     let changed = change(&app, &allowed, |present| {
         let mut changed = present.clone();

@@ -189,8 +189,8 @@ pub(super) async fn cancel(
     allowed: Allowed<Owner>,
     fields: Fields<Nothing>,
 ) -> Answer<Requested<MessageShown>> {
-    fields.read(&app).await?;
     let message = one(&app, allowed.id(), allowed.segment("m")).await?;
+    fields.read(&app).await?;
     if message.state != MessageState::Queued {
         return Err(Problem::conflict("only queued messages can be cancelled"));
     }

@@ -36,8 +36,8 @@ pub(super) async fn purge(
     allowed: Allowed<Owner>,
     fields: Fields<Nothing>,
 ) -> Answer<Requested<Purged>> {
-    fields.read(&app).await?;
     let (workspace, account) = (allowed.id(), allowed.account(&app)?.id);
+    fields.read(&app).await?;
     let subject = Subject::Cancel(Partition::of(account, app.log.partitions()));
     let (mut before, mut requested) = (None, 0);
     loop {
