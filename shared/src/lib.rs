@@ -9,6 +9,7 @@ pub mod directory;
 pub mod event;
 pub mod fail_reason;
 pub mod ids;
+pub mod link_check;
 pub mod log;
 pub mod members;
 pub mod metrics;

@@ -1,5 +1,6 @@
 //! A message as JSON.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::event::Content;
@@ -9,10 +10,15 @@ use crate::ids::{AccountId, Position};
 use crate::query::{MessageState, MessageView};
 use crate::units::Credits;
 
+/// The form of a message's id.
+pub(super) const MESSAGE_ID_PATTERN: &str = "^wa_backend:3EB0[0-9A-F]{16}$";
+
 /// A message. The names are the contract's.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[schemars(rename = "Message")]
 pub struct MessageShown {
     /// Its id, as callers see it.
+    #[schemars(regex(pattern = MESSAGE_ID_PATTERN))]
     pub id: String,
     /// Its state.
     pub state: MessageState,
@@ -35,6 +41,7 @@ pub struct MessageShown {
     /// What was given back.
     pub refunded: Credits,
     /// When it was accepted, RFC 3339.
+    #[schemars(extend("format" = "date-time"))]
     pub accepted_at: String,
     /// Its parts, once an attempt was made.
     pub parts: Vec<PartShown>,
@@ -43,30 +50,42 @@ pub struct MessageShown {
     /// Its place in its account's queue, from 1, while it is queued.
     pub position: Option<u64>,
     /// When its turn is expected, RFC 3339: known only to a running installation.
+    #[schemars(extend("format" = "date-time"))]
     pub expected_at: Option<String>,
     /// What holds it: known only to a running installation.
     pub held_by: Option<String>,
 }
 
 /// One part of a message.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[expect(missing_docs, reason = "as in `query::PartView`")]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "MessagePart")]
 pub struct PartShown {
+    /// Number, from 0.
     pub part: u8,
+    /// Its state.
     pub state: MessageState,
+    /// What it costs of the message's price.
     pub credits: Credits,
+    /// WhatsApp's id.
     pub provider_id: Option<String>,
+    /// Reason code of a failure.
     pub reason: Option<String>,
+    /// What happened and what to do about it, in a sentence.
     pub reason_text: Option<&'static str>,
 }
 
 /// One event of a message.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[expect(missing_docs, reason = "as in `query::TimelineEntry`")]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "TimelineEntry")]
 pub struct EntryShown {
+    /// When, RFC 3339.
+    #[schemars(extend("format" = "date-time"))]
     pub at: String,
+    /// The event's name.
     pub event: String,
+    /// Where it is in the log.
     pub id: Position,
+    /// What it adds, in a few words.
     pub detail: Option<String>,
 }
 

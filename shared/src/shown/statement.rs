@@ -1,7 +1,9 @@
 //! A statement's line as JSON and as a line of a table.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::message::MESSAGE_ID_PATTERN;
 use crate::csv;
 use crate::query::{StatementKind, StatementLine};
 use crate::units::Credits;
@@ -10,13 +12,15 @@ use crate::units::Credits;
 pub const COLUMNS: [&str; 7] = ["seq", "at", "kind", "credits", "balance", "message_id", "reason"];
 
 /// A line of a statement.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "StatementLine")]
 pub struct LineShown<'a> {
     /// Its place in the log, to the line: several lines may share a sequence.
     pub id: String,
     /// The sequence of its record.
     pub seq: u64,
     /// When, RFC 3339.
+    #[schemars(extend("format" = "date-time"))]
     pub at: String,
     /// What moved.
     pub kind: StatementKind,
@@ -25,6 +29,7 @@ pub struct LineShown<'a> {
     /// What was available after it.
     pub balance: Credits,
     /// The message, for charges and refunds.
+    #[schemars(regex(pattern = MESSAGE_ID_PATTERN))]
     pub message_id: Option<String>,
     /// Why.
     pub reason: Option<&'a str>,
