@@ -11,6 +11,7 @@
 pub mod blows;
 pub mod checker;
 pub mod client;
+pub mod cluster;
 pub mod dice;
 pub mod files;
 pub mod fleet;

@@ -23,14 +23,14 @@ authorization { users: [
 ] }
 "#;
 
-fn history() -> CraftedLog {
+pub(crate) fn history() -> CraftedLog {
     let mut log = CraftedLog::with_messages();
     log.tried(MESSAGE, 1, 0, sent());
     log
 }
 
 /// A broker with a log of these records.
-async fn broker_with(crafted: &CraftedLog, settings: &str) -> (TestBroker, EventLog) {
+pub(crate) async fn broker_with(crafted: &CraftedLog, settings: &str) -> (TestBroker, EventLog) {
     let broker = TestBroker::start_with(settings).await;
     let log = broker.log().await;
     for record in &crafted.records {

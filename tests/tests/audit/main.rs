@@ -3,6 +3,7 @@
 
 mod backups;
 mod broken;
+mod clusters;
 mod commands;
 
 use std::path::Path;
@@ -36,6 +37,12 @@ impl Asked {
     /// As this user.
     fn user(mut self, name: &str, password: &str) -> Self {
         self.0.args(["--nats-user", name]).env("ANGELIA_NATS_PASSWORD", password);
+        self
+    }
+
+    /// With this setting in the environment.
+    fn set(mut self, name: &str, value: &str) -> Self {
+        self.0.env(name, value);
         self
     }
 

@@ -30,6 +30,11 @@ const NOT_FOUND: u64 = 10_059;
 /// # Errors
 /// When the broker refuses or goes away, or the file cannot be written.
 pub(super) async fn take(client: &Client, stream: &str, folder: &Path) -> anyhow::Result<Option<StreamFile>> {
+    // A cluster answers no question for a snapshot of a stream that is not there: the stream's leader would, and there is none.
+    let told = ask(client, format!("$JS.API.STREAM.INFO.{stream}"), Bytes::new()).await?;
+    if told["error"]["err_code"].as_u64() == Some(NOT_FOUND) {
+        return Ok(None);
+    }
     let inbox = client.new_inbox();
     let mut pieces = client.subscribe(inbox.clone()).await?;
     // Checksums are checked by the broker, so that a rotten disk is told now and not at the restore.
