@@ -19,7 +19,7 @@
 //! - Asked again at the time that it names, [`earliest`] names the same time.
 //!
 //! Not here: the gap and the floor (see [`super::pace`]). The properties of all of it together, over years of simulated
-//! time, are in `account/tests/limits.rs`.
+//! time, are in `account/tests/limits.rs` for one account, in `partition/tests/schedule.rs` for several.
 
 pub mod forecast;
 pub mod quiet;
@@ -238,3 +238,6 @@ fn daily_free_from(limits: &Limits, day: &Window, from: UnixMillis) -> UnixMilli
     }
     from
 }
+
+#[cfg(test)]
+pub(crate) mod tests;
