@@ -21,7 +21,7 @@ mod recover;
 mod together;
 mod turn;
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use angelia_shared::event::attempt::{OpenStage, UploadedMedia};
 use angelia_shared::event::{Carry, OpenMessage};
@@ -40,7 +40,7 @@ use super::plan::{self, Plan};
 use crate::transport::{FailReason, HeldState, PutOffScope};
 
 /// A message in the queue, which keeps it in [`BYTES_PER_MESSAGE`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Waiting {
     /// Where its acceptance is.
     pub at: Position,
@@ -55,7 +55,7 @@ pub struct Waiting {
 }
 
 /// Why an account may not send now, though messages wait.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Hold {
     /// A stable code: `disconnected`, `paused`, `blocked`, `removed`.
     pub reason: &'static str,
@@ -66,7 +66,7 @@ pub struct Hold {
 }
 
 /// What the directory says of an account.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Settings {
     /// Range of the gap in milliseconds, floor first.
     pub gap_ms: (u64, u64),
@@ -79,7 +79,7 @@ pub struct Settings {
 }
 
 /// What came of a call, in the terms of the rules.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum CallResult {
     /// The provider took it.
     Sent {
@@ -119,7 +119,7 @@ pub enum CallResult {
 }
 
 /// What is known of the message at the front.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 struct Progress {
     attempt: u32,
     part: u8,
@@ -148,7 +148,7 @@ impl Progress {
 }
 
 /// Where the message at the front is on its way.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 enum Stage {
     /// Its content was not asked for yet, or is to be asked for again.
     #[default]
@@ -164,7 +164,7 @@ enum Stage {
 }
 
 /// One account.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Account {
     id: AccountId,
     workspace: WorkspaceId,
@@ -181,7 +181,7 @@ pub struct Account {
     /// Those among them whose message was found in the queue, and where its acceptance is.
     cancels_found: VecDeque<(u64, MessageId, Position)>,
     /// Cancel requests that are answered when their message comes up.
-    cancels_later: HashMap<MessageId, u64>,
+    cancels_later: BTreeMap<MessageId, u64>,
     settings: Settings,
     /// What the provider's last answer says of the account, until the directory says something new.
     provider_hold: Option<Hold>,
@@ -209,7 +209,7 @@ impl Account {
             ended_beyond: BTreeSet::new(),
             cancels: VecDeque::new(),
             cancels_found: VecDeque::new(),
-            cancels_later: HashMap::new(),
+            cancels_later: BTreeMap::new(),
             settings,
             provider_hold: None,
             last_end: UnixMillis(0),

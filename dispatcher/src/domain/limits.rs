@@ -19,7 +19,7 @@
 //! - Asked again at the time that it names, [`earliest`] names the same time.
 //!
 //! Not here: the gap and the floor (see [`super::pace`]). The properties of all of it together, over years of simulated
-//! time, are in `account/tests/limits.rs`.
+//! time, are in `account/tests/limits.rs` for one account, in `partition/tests/schedule.rs` for several.
 
 pub mod forecast;
 pub mod quiet;
@@ -40,7 +40,7 @@ const HOUR_MS: u64 = 3_600_000;
 const DAY_MS: u64 = 24 * HOUR_MS;
 
 /// What an account's owner has set beside the gap. None of it by default.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Limits {
     /// The most attempts in any 60 minutes.
     pub hourly_cap: Option<u32>,
@@ -128,10 +128,10 @@ pub struct Earliest {
 }
 
 /// Attempts of the past, as far as limits must know them. Takes a word where there are none: most accounts have no limits.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Memory(Option<Box<Past>>);
 
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 struct Past {
     hour: Window,
     day: Window,
@@ -238,3 +238,6 @@ fn daily_free_from(limits: &Limits, day: &Window, from: UnixMillis) -> UnixMilli
     }
     from
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,6 +1,6 @@
 //! All accounts of a partition under one claim, and the low-water mark.
 //!
-//! Shape: records in ([`Partition::accepted`], …), then [`Partition::due`] and [`Partition::next`] say what to do.
+//! Shape: records in ([`Partition::read`], …), then [`Partition::due`] and [`Partition::next`] say what to do.
 //!
 //! Invariants:
 //! - The mark never passes an acceptance that has not ended, nor a cancel request that was not answered, *in the log*: what
@@ -9,7 +9,10 @@
 //!
 //! Not here: one account's rules (see [`super::account`]).
 
+mod reading;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::hash::{Hash, Hasher};
 
 use angelia_shared::event::Event;
 use angelia_shared::event::attempt::UploadedMedia;
@@ -20,7 +23,7 @@ use super::account::{Account, CallResult, Decision, Settings, Takeover, Turn, Wa
 use super::plan::Plan;
 
 /// The accounts of a partition, as the owner of one claim sees them.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Partition {
     claim: u64,
     /// Boxed: most accounts are known and idle, and a growing table would hold each of them up to twice.
@@ -37,6 +40,18 @@ pub struct Partition {
     caught_up: bool,
     timers: BTreeSet<(UnixMillis, AccountId)>,
     timer_of: HashMap<AccountId, UnixMillis>,
+}
+
+/// Of everything in it, in whatever order its tables are: a model tells states apart by it.
+impl Hash for Partition {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        // What has a hash table besides is in `pins` and `timers`.
+        let Self { claim, accounts, queued, pinned: _, pins, cancels, .. } = self;
+        let accounts: BTreeMap<_, _> = accounts.iter().collect();
+        (claim, accounts, queued, pins, cancels).hash(state);
+        let Self { consumed, recovered_mark, caught_up, timers, timer_of: _, .. } = self;
+        (consumed, recovered_mark, caught_up, timers).hash(state);
+    }
 }
 
 impl Partition {

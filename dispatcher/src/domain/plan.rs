@@ -12,7 +12,7 @@ use smallvec::{SmallVec, smallvec};
 use crate::transport::FailReason;
 
 /// One part of a plan.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct PlannedPart {
     /// What it costs of the message's price.
     pub credits: Credits,
@@ -21,7 +21,7 @@ pub struct PlannedPart {
 }
 
 /// Why a part will never be tried.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Refused {
     /// The reason.
     pub reason: FailReason,

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use angelia_shared::clock;
 use angelia_shared::event::attempt::AttemptOutcome;
-use angelia_shared::event::{AttemptEnded, Event, MessageAccepted, Receipt};
+use angelia_shared::event::{AttemptEnded, Event, MessageAccepted};
 use angelia_shared::ids::{AccountId, MessageId, WorkspaceId};
 use angelia_shared::log::{AppendError, Entry, Group, Guard};
 use angelia_shared::subject::{Partition as Part, Subject};
@@ -20,12 +20,14 @@ use tracing::{error, warn};
 
 use super::prepare::Outgoing;
 use super::{Context, accounts};
-use crate::domain::account::{CallResult, Write};
+use crate::domain::account::{CALL_STARTS_WITHIN_MS, CallResult, Write};
+use crate::domain::fenced::Fenced;
 use crate::metrics as names;
 use crate::transport::{HeldState, Outcome};
 
-/// How long after handing in its start a call may begin: an owner that was paused for longer may have been replaced.
-const START_WITHIN: Duration = Duration::from_secs(1);
+/// How long after handing in its start a call may begin: an owner that was paused for longer may have been replaced, and that
+/// one waits only for calls that began in time.
+const START_WITHIN: Duration = Duration::from_millis(CALL_STARTS_WITHIN_MS);
 /// Pause before an event is handed in again that was certainly not stored.
 const AGAIN: Duration = Duration::from_millis(50);
 
@@ -82,6 +84,14 @@ impl Writes {
     }
 }
 
+impl Under {
+    /// A call of this account, when its partition is lost.
+    fn fenced(self, message: MessageId, part: u8) -> Fenced {
+        let Self { workspace, account, idempotent, .. } = self;
+        Fenced { workspace, account, idempotent, message, part }
+    }
+}
+
 /// Stores an account's events and, when the first one starts an attempt, makes the call. Reports to `done`; when nobody
 /// listens any more, a result that must not be lost becomes a receipt.
 pub(super) async fn write(
@@ -97,7 +107,8 @@ pub(super) async fn write(
     let Writes { first: write, more } = writes;
     if !stored {
         if let Event::AttemptEnded(ended) = &write.event {
-            report_fenced(&context, under, ended.message, ended.part, &ended.outcome, ended.at).await;
+            let fenced = under.fenced(ended.message, ended.part);
+            report_fenced(&context, under.part, fenced, fenced.outcome(&ended.outcome, ended.at)).await;
         }
         // A partition that has gone knows already.
         let _gone = done.send(Done::ClaimLost).await;
@@ -124,7 +135,8 @@ pub(super) async fn write(
 /// Reports a call whose partition was lost before it could write the end down.
 pub(super) async fn report_unheard(context: &Context, called: Called) {
     let Called { under, message, part, result, at, settings_seq: _ } = called;
-    report_fenced(context, under, message, part, &outcome(result), at).await;
+    let fenced = under.fenced(message, part);
+    report_fenced(context, under.part, fenced, fenced.result(result, at)).await;
 }
 
 /// Stores events under the claim's guard, all or none. False when the claim was lost or the writer has stopped.
@@ -194,63 +206,16 @@ fn result(outcome: Outcome) -> CallResult {
     }
 }
 
-/// Writes the result of a call whose owner was fenced meanwhile, as far as it is a fact for the new owner.
-async fn report_fenced(
-    context: &Context,
-    under: Under,
-    message: MessageId,
-    part: u8,
-    outcome: &AttemptOutcome,
-    at: UnixMillis,
-) {
-    let Some(event) = receipt(under, message, part, outcome, at) else { return };
-    warn!(message.id = %message, "a call ended after its partition was lost; its result becomes a receipt");
+/// Writes what a fenced owner tells of a call, if anything.
+async fn report_fenced(context: &Context, part: Part, fenced: Fenced, told: Option<Event>) {
+    let Some(event) = told else { return };
+    warn!(message.id = %fenced.message, "a call ended after its partition was lost; its result becomes a receipt");
     for _ in 0..100 {
-        let group = Group::one(Entry::new(Subject::Receipt(under.part), &event));
+        let group = Group::one(Entry::new(Subject::Receipt(part), &event));
         match context.appender.append(group).await {
             Ok(_) | Err(AppendError::Closed) => return,
             Err(_) => tokio::time::sleep(AGAIN).await,
         }
-    }
-}
-
-/// An owner that was fenced during a call cannot end its attempt: what is final it writes as a receipt, put-off and
-/// not-started results it drops; the message is unknown then, and its deadline settles it. Where the same part is sent again
-/// with the same id, a failure is not final: the new owner's attempt may succeed.
-fn receipt(under: Under, message: MessageId, part: u8, outcome: &AttemptOutcome, at: UnixMillis) -> Option<Event> {
-    let receipt = |provider_id: Option<&String>, failure: Option<(&String, &String)>| Receipt {
-        v: 1,
-        message,
-        workspace: under.workspace,
-        account: under.account,
-        part,
-        at,
-        received_at: at,
-        provider_id: provider_id.cloned(),
-        reason: failure.map(|(reason, _)| reason.clone()),
-        detail: failure.map(|(_, detail)| detail.clone()),
-    };
-    match outcome {
-        AttemptOutcome::Sent { provider_id } => Some(Event::MessageSent(receipt(Some(provider_id), None))),
-        AttemptOutcome::Failed { reason, detail } if !under.idempotent => {
-            Some(Event::MessageFailed(receipt(None, Some((reason, detail)))))
-        }
-        AttemptOutcome::Failed { .. }
-        | AttemptOutcome::Deferred { .. }
-        | AttemptOutcome::Unknown { .. }
-        | AttemptOutcome::NotStarted => None,
-    }
-}
-
-/// The outcome of a result whose account's rules are gone. A failed provider try may be tried again by the new owner.
-fn outcome(result: CallResult) -> AttemptOutcome {
-    match result {
-        CallResult::Sent { provider_id } => AttemptOutcome::Sent { provider_id },
-        CallResult::Failed { reason, detail } => AttemptOutcome::Failed { reason: reason.code().to_owned(), detail },
-        CallResult::PutOff { detail, .. } | CallResult::Held { detail, .. } | CallResult::Unknown { detail } => {
-            AttemptOutcome::Unknown { detail }
-        }
-        CallResult::NotStarted => AttemptOutcome::NotStarted,
     }
 }
 
@@ -282,29 +247,5 @@ fn outcome_name(ended: &AttemptEnded) -> &'static str {
         AttemptOutcome::Failed { .. } => "failed",
         AttemptOutcome::Unknown { .. } => "unknown",
         AttemptOutcome::NotStarted => "not_started",
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_a_fenced_owner_tells_is_only_what_no_later_attempt_can_belie() {
-        let told = |outcome: &AttemptOutcome, idempotent| {
-            let (workspace, account) = (WorkspaceId(1), AccountId(2));
-            let under = Under { part: Part(0), claim: 1, workspace, account, idempotent };
-            receipt(under, MessageId(3), 0, outcome, UnixMillis(4)).map(|event| event.name())
-        };
-        let sent = AttemptOutcome::Sent { provider_id: String::new() };
-        let failed = AttemptOutcome::Failed { reason: String::new(), detail: String::new() };
-        let others = [
-            AttemptOutcome::Unknown { detail: String::new() },
-            AttemptOutcome::Deferred { reason: String::new(), detail: String::new(), until: UnixMillis(0) },
-            AttemptOutcome::NotStarted,
-        ];
-        assert_eq!([told(&sent, false), told(&sent, true)], [Some("MessageSent"); 2]);
-        assert_eq!([told(&failed, false), told(&failed, true)], [Some("MessageFailed"), None]);
-        assert!(others.iter().all(|other| told(other, false).is_none() && told(other, true).is_none()));
     }
 }

@@ -7,7 +7,7 @@ use angelia_shared::units::UnixMillis;
 use tracing::error;
 
 use super::{Context, accounts};
-use crate::domain::account::{Account, Settings, Waiting};
+use crate::domain::account::{Account, Settings};
 use crate::domain::partition::Partition;
 use crate::metrics as names;
 
@@ -40,29 +40,9 @@ fn apply_event(
     now: UnixMillis,
     keep: &mut impl FnMut(usize, MessageAccepted),
 ) {
-    match event {
-        Event::MessageAccepted(accepted) => {
-            let waiting = Waiting {
-                at,
-                message: accepted.message,
-                accepted_at: accepted.at,
-                expires_after_s: u32::try_from(accepted.expires_after_ms / 1_000).unwrap_or(u32::MAX),
-                credits: u8::try_from(accepted.credits.0).unwrap_or(u8::MAX),
-            };
-            let account = accepted.account;
-            partition.accepted(accepted.workspace, account, waiting, || settings_of(context, account, now));
-            if accepted.has_file {
-                partition.has_file(account, accepted.message);
-            }
-            keep(partition.account(account).map_or(0, Account::queued), *accepted);
-        }
-        Event::CancelRequested(cancel) => partition.cancel_requested(at.seq, cancel.account, cancel.message),
-        Event::MessageSent(receipt)
-        | Event::MessageDelivered(receipt)
-        | Event::MessageRead(receipt)
-        | Event::MessageFailed(receipt) => partition.reported(receipt.account, receipt.message, receipt.part),
-        Event::OutcomeSettled(settled) => partition.reported(settled.account, settled.message, settled.part),
-        _ => {}
+    partition.read(at, &event, |account| settings_of(context, account, now));
+    if let Event::MessageAccepted(accepted) = event {
+        keep(partition.account(accepted.account).map_or(0, Account::queued), *accepted);
     }
 }
 

@@ -54,7 +54,7 @@ impl Sendings {
 }
 
 /// A message that was begun and is not over.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct OpenMessage {
     /// Where its acceptance is.
     pub at: Position,
@@ -87,7 +87,7 @@ pub struct OpenMessage {
 }
 
 /// A file at the provider.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct UploadedMedia {
     /// The provider's name for it.
     pub id: String,
@@ -96,7 +96,7 @@ pub struct UploadedMedia {
 }
 
 /// What a begun message waits for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OpenStage {
     /// An attempt has started and not ended.

@@ -104,7 +104,7 @@ impl TryFrom<String> for TimeOfDay {
 }
 
 /// A daily cap that grows day by day, for a number that is new. A day has 24 hours here, counted from `since`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct WarmUp {
     /// When the first day began.
     pub since: UnixMillis,

@@ -19,7 +19,7 @@ pub const BYTES_PER_MESSAGE: usize = 32;
 const SEGMENT: usize = if cfg!(test) { 4 } else { 512 };
 
 /// A [`Waiting`], packed: its position's two halves are apart, so nothing is lost to alignment.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Packed {
     seq: u64,
     message: MessageId,
@@ -50,7 +50,7 @@ impl Packed {
 }
 
 /// Waiting messages, in order. No segment is empty.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Queue {
     segments: VecDeque<VecDeque<Packed>>,
     len: usize,

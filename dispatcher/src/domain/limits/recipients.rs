@@ -20,7 +20,7 @@ use super::window::shifted;
 pub const REMEMBERED_MAX: usize = 256;
 
 /// Recipients of the time of one gap.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Recipients {
     /// Each mark once, by time.
     last: VecDeque<(u32, UnixMillis)>,

@@ -18,7 +18,7 @@ const GROUPS: u32 = 24;
 const GROUPS_MAX: usize = 2 * GROUPS as usize + 4;
 
 /// The attempts of a window.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Window {
     /// When the last attempt of each group was made at the latest, and how many it has; oldest first.
     groups: VecDeque<(UnixMillis, u32)>,

@@ -33,7 +33,7 @@ pub enum Then {
 }
 
 /// An owner on its way out.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Departure {
     /// When there is no politeness any more.
     hurries_at: Duration,

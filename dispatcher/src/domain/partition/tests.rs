@@ -7,6 +7,7 @@ mod owner;
 mod pacing;
 mod provider;
 mod scenario;
+mod schedule;
 mod world;
 
 use proptest::prelude::*;
