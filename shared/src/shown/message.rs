@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use crate::event::Content;
 use crate::event::message::To;
+use crate::fail_reason::sentence_of;
 use crate::ids::{AccountId, Position};
 use crate::query::{MessageState, MessageView};
 use crate::units::Credits;
@@ -23,7 +24,9 @@ pub struct MessageShown {
     pub state: MessageState,
     /// Reason code of a failure.
     pub reason: Option<String>,
-    /// The failure in words.
+    /// What that code means and what to do about it, in a sentence for people.
+    pub reason_text: Option<&'static str>,
+    /// The failure in the provider's words, or what held an expired message.
     pub detail: Option<String>,
     /// The account that sends it.
     pub account_id: AccountId,
@@ -67,6 +70,8 @@ pub struct PartShown {
     pub provider_id: Option<String>,
     /// Reason code of a failure.
     pub reason: Option<String>,
+    /// What happened and what to do about it, in a sentence.
+    pub reason_text: Option<&'static str>,
 }
 
 /// One event of a message.
@@ -100,6 +105,7 @@ impl MessageShown {
             state: part.state,
             credits: part.credits,
             provider_id: part.provider_id,
+            reason_text: part.reason.as_deref().map(sentence_of),
             reason: part.reason,
         });
         let timeline = message.timeline.into_iter().map(|entry| EntryShown {
@@ -111,6 +117,7 @@ impl MessageShown {
         Self {
             id: message.message.public(),
             state: message.state,
+            reason_text: message.reason.as_deref().map(sentence_of),
             reason: message.reason,
             detail: message.detail,
             account_id: message.account,
@@ -126,5 +133,53 @@ impl MessageShown {
             expected_at: None,
             held_by: None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fail_reason::FailReason;
+    use crate::ids::{MessageId, WebhookId};
+    use crate::query::PartView;
+    use crate::units::UnixMillis;
+
+    fn failed(reason: Option<&str>) -> MessageShown {
+        let reason = reason.map(str::to_owned);
+        let part = PartView {
+            part: 0,
+            state: MessageState::Failed,
+            credits: Credits(1),
+            provider_id: None,
+            reason: reason.clone(),
+        };
+        let view = MessageView {
+            message: MessageId(1),
+            accepted: Position::new(1, 0),
+            accepted_at: UnixMillis(0),
+            webhook: WebhookId(2),
+            account: AccountId(3),
+            state: MessageState::Failed,
+            reason,
+            detail: None,
+            credits: Credits(1),
+            refunded: Credits(1),
+            parts: vec![part],
+            timeline: Vec::new(),
+            sealed: None,
+            ahead: None,
+        };
+        MessageShown::of(view, None)
+    }
+
+    #[test]
+    fn a_failure_is_shown_with_its_code_and_its_sentence() {
+        for reason in FailReason::ALL {
+            let shown = serde_json::to_value(failed(Some(reason.code()))).expect("it is plain");
+            for of in [&shown, &shown["parts"][0]] {
+                assert_eq!((&of["reason"], &of["reason_text"]), (&reason.code().into(), &reason.sentence().into()));
+            }
+        }
+        assert_eq!((failed(None).reason_text, failed(None).parts[0].reason_text), (None, None));
     }
 }

@@ -92,6 +92,7 @@ async fn a_message_shows_its_life_and_answers_to_both_forms_of_its_id() {
         "id",
         "state",
         "reason",
+        "reason_text",
         "account_id",
         "to",
         "credits",

@@ -155,6 +155,7 @@ pub(super) async fn create(
     fields: Fields<NewAccountForm>,
 ) -> Answer<Created<View>> {
     let new = fields.read(&app).await?;
+    new.cloud.check_reach(&app.config.base_urls_allowed)?;
     let has_number = |account: &AccountChanged| phone::is_same_number(&account.phone, &new.phone);
     if app.directory.read().accounts_of(allowed.id()).iter().any(|account| has_number(&account.state)) {
         return Err(Problem::conflict("an account with this number is already there"));
@@ -209,6 +210,7 @@ pub(super) async fn edit(
 ) -> Answer<Shown<View>> {
     allowed.account(&app)?;
     let edit = fields.read(&app).await?;
+    edit.cloud.check_reach(&app.config.base_urls_allowed)?;
     let changed = change(&app, &allowed, |present| edited(&app, present, &edit)).await?;
     shown(&app, &changed).await
 }

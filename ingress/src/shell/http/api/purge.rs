@@ -2,7 +2,7 @@
 
 use angelia_shared::clock;
 use angelia_shared::event::{CancelRequested, Event};
-use angelia_shared::ids::AccountId;
+use angelia_shared::ids::{AccountId, Position};
 use angelia_shared::log::{Entry, Group};
 use angelia_shared::query::{AskMessages, MessageState};
 use angelia_shared::subject::{Partition, Subject};
@@ -30,7 +30,8 @@ pub(super) struct Purged {
     requested: u64,
 }
 
-/// `POST …/accounts/{a}/purge`: asks for the end of all that was queued when the call came. What is accepted later stays.
+/// `POST …/accounts/{a}/purge`: asks for the end of all that was queued when the call came. What was accepted before that
+/// is among it, what is accepted after that stays; of what was being accepted in the same moment some may be among it.
 pub(super) async fn purge(
     State(app): State<App>,
     allowed: Allowed<Owner>,
@@ -39,11 +40,14 @@ pub(super) async fn purge(
     let (workspace, account) = (allowed.id(), allowed.account(&app)?.id);
     fields.read(&app).await?;
     let subject = Subject::Cancel(Partition::of(account, app.log.partitions()));
-    let (mut before, mut requested) = (None, 0);
+    // The log's end is what the call is held against: whatever was answered before the call is below it, and the ledger's
+    // first answer, some time later, shows more.
+    let end = app.log.last_sequence().await?;
+    let (mut before, mut requested) = (Some(Position::new(end + 1, 0)), 0);
     loop {
         let state = Some(MessageState::Queued);
         let ask = AskMessages { workspace, state, account: Some(account), before, limit: PAGE };
-        let (queued, _) = ledger::ask(&app, ask).await?;
+        let (queued, _) = ledger::ask_at(&app, ask, end).await?;
         // From the newest on: what comes in meanwhile is never met.
         let Some(oldest) = queued.last() else { break };
         before = Some(oldest.accepted);
