@@ -2,6 +2,7 @@
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::Stdio;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use angelia_tests::installation::text;
 use angelia_tests::tenant::recipient;
@@ -112,4 +113,55 @@ async fn what_happens_to_messages_is_printed_as_it_happens() {
     kill(Pid::from_raw(i32::try_from(child.id()).expect("a pid")), Signal::SIGINT).expect("it runs");
     let ended = child.wait().expect("it ends");
     assert!(ended.success(), "Ctrl-C is the way to end it: {ended}");
+}
+
+/// A server that answers a call with each of these statuses in turn, then with what `body` says; gives its URL and what it
+/// was asked: method, path and idempotency key.
+async fn server(statuses: &'static [u16], body: serde_json::Value) -> (String, Arc<Mutex<Vec<String>>>) {
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.expect("a port is free");
+    let url = format!("http://{}", listener.local_addr().expect("a bound socket has an address"));
+    let noted = Arc::clone(&asked);
+    let answer = async move |request: axum::extract::Request| {
+        let key = request.headers().get("idempotency-key").and_then(|key| key.to_str().ok()).unwrap_or_default();
+        let mut noted = noted.lock().unwrap_or_else(PoisonError::into_inner);
+        let status = statuses.get(noted.len()).copied().unwrap_or(200);
+        noted.push(format!("{} {} {key}", request.method(), request.uri().path()));
+        (axum::http::StatusCode::from_u16(status).expect("a status"), axum::Json(body.clone()))
+    };
+    // It ends with the test's runtime.
+    tokio::spawn(async move { axum::serve(listener, axum::Router::new().fallback(answer)).await });
+    (url, asked)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_was_not_answered_is_repeated_with_the_same_key() {
+    let success = json!({"status": "success", "data": {"message_id": "wa_backend:3EB00000000000000001"}});
+    let (url, asked) = server(&[503, 500], success).await;
+    let sent = Typed::bare(&["send", "Hello", "--to", "1", "--webhook-url", &format!("{url}/hooks/x")]).prints().await;
+    assert_eq!(sent, "wa_backend:3EB00000000000000001\n");
+    let asked = asked.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    assert_eq!(asked.len(), 3, "{asked:?}");
+    assert!(asked[0].starts_with("POST /hooks/x cli-") && asked.iter().all(|call| *call == asked[0]), "{asked:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_is_not_repeated_and_a_redirect_not_followed() {
+    for status in [&[402_u16][..], &[307][..]] {
+        let (url, asked) = server(status, json!({"message": "no\u{1b}[2J"})).await;
+        let typed = Typed::bare(&["send", "Hello", "--to", "1", "--webhook-url", &url]);
+        let (_, said) = typed.ends_with(1).await;
+        assert!(said.contains(&status[0].to_string()) && !said.contains('\u{1b}'), "{said}");
+        assert_eq!(asked.lock().unwrap_or_else(PoisonError::into_inner).len(), 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_follows_stays_while_the_server_is_away_and_goes_when_it_refuses() {
+    let (url, asked) = server(&[200, 503, 503, 401], json!({"items": [], "next_cursor": null})).await;
+    let words = ["tail", "--api-url", &url, "--token", "x", "--workspace", "y"];
+    let (_, said) = Typed::bare(&words).ends_with(1).await;
+    assert_eq!(said.matches("trying again").count(), 2, "{said}");
+    assert!(said.lines().last().is_some_and(|last| last.contains("401")), "{said}");
+    assert_eq!(asked.lock().unwrap_or_else(PoisonError::into_inner).len(), 4);
 }
