@@ -22,7 +22,7 @@ if [ -n "${ANGELIA_SCHEMATHESIS:-}" ]; then
     exit
 fi
 
-command -v python3 >/dev/null || die "python3 was not found on the PATH: install Python 3.10 or newer with pip"
+command -v python3 >/dev/null || die "python3 was not found on the PATH: install Python 3.11 or newer with pip"
 # Compiled parts belong to one Python and one set of versions.
 python=$(python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 sum=$(python3 -c 'import hashlib, sys; print(hashlib.sha256(open(sys.argv[1], "rb").read()).hexdigest()[:12])' "$wanted")
@@ -45,7 +45,7 @@ if ! works; then
     # Without `--no-deps`: an older Python needs some parts that newer ones have in themselves.
     PIP_REQUIRE_VIRTUALENV=0 PIP_USER=0 PIP_ROOT_USER_ACTION=ignore python3 -m pip install --quiet \
         --disable-pip-version-check --no-warn-script-location --only-binary=:all: --target "$work/packages" --requirement "$wanted" >&2 ||
-        die "pip could not install it (Python $python; 3.10 or newer is needed). Make sure that pip reaches its package" \
+        die "pip could not install it (Python $python; 3.11 or newer is needed). Make sure that pip reaches its package" \
             "index, or set ANGELIA_SCHEMATHESIS to the path of a schemathesis $version"
     # Alone with its own packages: whatever else the machine's Python has does not matter.
     cat >"$work/schemathesis" <<-'RUN'

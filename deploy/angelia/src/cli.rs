@@ -6,6 +6,8 @@ use angelia_ledger::audit::point::Point;
 use angelia_shared::ids::{MessageId, WorkspaceId};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::client::cli as client;
+
 /// Turns webhook calls into WhatsApp messages: durable, paid for, sent at a human pace, provable.
 #[derive(Parser)]
 #[command(name = "angelia", version, about)]
@@ -32,6 +34,16 @@ pub(crate) enum Command {
     Backup(BackupArgs),
     /// Brings back what a backup holds, where there is no log yet, and verifies it.
     Restore(RestoreArgs),
+    /// Sends a message through a webhook.
+    Send(client::SendArgs),
+    /// Follows messages: prints what happens to them, as it happens.
+    Tail(client::TailArgs),
+    /// Workspaces: their credits, statements and tokens.
+    Workspace(client::WorkspaceArgs),
+    /// Inbound webhooks: their URLs and their last calls.
+    Webhook(client::WebhookArgs),
+    /// Prints a script that completes the command line in a shell.
+    Completions(client::CompletionsArgs),
 }
 
 /// Where an installation is, and how to reach it. Flags win over the environment (`ANGELIA_…`), that over the file.

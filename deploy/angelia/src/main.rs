@@ -4,6 +4,7 @@ mod audit;
 mod backup;
 mod broker;
 mod cli;
+mod client;
 mod data_dir;
 mod installation;
 mod metrics;
@@ -33,7 +34,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const EXIT_USAGE: u8 = 64;
 /// The program could not go on.
 const EXIT_FAILED: u8 = 1;
-/// An audit, a backup or a restore could not be done: nothing is said about the log.
+/// An audit, a backup or a restore could not be done: nothing is said about the log. Or a server gave no answer.
 const EXIT_CANNOT_TELL: u8 = 2;
 
 fn main() -> ExitCode {
@@ -63,6 +64,11 @@ fn main() -> ExitCode {
         Command::Audit(args) => look(audit::run(args.command)),
         Command::Backup(args) => look(backup::make::run(args)),
         Command::Restore(args) => look(backup::restore::run(args)),
+        Command::Send(args) => ask(client::send(args)),
+        Command::Tail(args) => ask(client::tail(args)),
+        Command::Workspace(args) => ask(client::workspace(args.remote, args.command)),
+        Command::Webhook(args) => ask(client::webhook(args.remote, args.command)),
+        Command::Completions(args) => ask(client::completions(args)),
     }
 }
 
@@ -106,6 +112,17 @@ fn look(work: impl Future<Output = anyhow::Result<bool>>) -> ExitCode {
         Ok(false) => ExitCode::from(EXIT_FAILED),
         Err(error) if error.is::<audit::NobodyReads>() => ExitCode::SUCCESS,
         Err(error) if error.is::<audit::place::Unusable>() => failed(&error, EXIT_USAGE),
+        Err(error) => failed(&error, EXIT_CANNOT_TELL),
+    }
+}
+
+/// Runs what calls a server, as its client.
+fn ask(work: impl Future<Output = anyhow::Result<()>>) -> ExitCode {
+    match block_on(work) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.is::<audit::NobodyReads>() => ExitCode::SUCCESS,
+        Err(error) if error.is::<audit::place::Unusable>() => failed(&error, EXIT_USAGE),
+        Err(error) if error.is::<client::Refused>() => failed(&error, EXIT_FAILED),
         Err(error) => failed(&error, EXIT_CANNOT_TELL),
     }
 }

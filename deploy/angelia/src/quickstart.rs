@@ -4,6 +4,7 @@
 //! starts; the URLs are written anew at each start.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::time::Duration;
 
 use angelia_shared::dice;
@@ -42,6 +43,16 @@ pub(crate) struct Quickstart {
     pub(crate) operator_token: String,
     pub(crate) owner_token: String,
     pub(crate) sandbox_url: String,
+}
+
+/// Reads the file of an installation on this machine.
+///
+/// # Errors
+/// When there is none, or it cannot be read.
+pub(crate) fn read(data: &Path) -> anyhow::Result<Quickstart> {
+    let path = data.join(FILE);
+    let bytes = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    serde_json::from_slice(&bytes).with_context(|| format!("{} is damaged", path.display()))
 }
 
 /// Where this installation is.

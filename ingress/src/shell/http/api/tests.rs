@@ -129,7 +129,7 @@ fn the_reference_shows_every_operation_and_loads_nothing_from_elsewhere() {
     let page = super::pages::reference_page(&document, "http://here");
     for (method, path, operation) in operations(&document) {
         let id = operation["operationId"].as_str().expect("a name");
-        assert!(page.contains(&format!("<details id=\"{id}\">")), "{method} {path}");
+        assert!(page.contains(&format!("<div id=\"{id}\">")), "{method} {path}");
     }
     for link in page.split("href=\"").skip(1).filter_map(|rest| rest.split('"').next()) {
         assert!(link.starts_with('/') || link.starts_with('#'), "{link}");

@@ -61,8 +61,8 @@ fn shown(operation: &Operation<'_>, document: &Value, public_url: &str) -> Strin
     let Operation { method, path, item, value } = operation;
     let id = escaped(value["operationId"].as_str().unwrap_or_default());
     let mut out = format!(
-        "<details id=\"{id}\"><summary><h3><span class=\"method {method}\">{}</span> <span class=\"path\">{}</span></h3>\
-         <span class=\"what\">{}</span></summary><div>{}<p>{}</p>",
+        "<details><summary><h3><span class=\"method {method}\">{}</span> <span class=\"path\">{}</span></h3>\
+         <span class=\"what\">{}</span></summary><div id=\"{id}\">{}<p>{}</p>",
         method.to_ascii_uppercase(),
         escaped(path),
         inline(value["summary"].as_str().unwrap_or_default()),
@@ -84,13 +84,13 @@ fn shown(operation: &Operation<'_>, document: &Value, public_url: &str) -> Strin
         "<h4>Answers</h4><table class=\"stack\"><thead><tr><th scope=\"col\">HTTP</th><th scope=\"col\">Body</th>\
                   <th scope=\"col\">Meaning</th></tr></thead><tbody>",
     );
-    for (status, answer) in value["responses"].as_object().into_iter().flatten() {
-        out.push_str(&answered(status, answer, document));
+    let (problems, answers) = answers(value, document);
+    answers.iter().for_each(|(status, answer)| out.push_str(&answered(status, answer)));
+    out.push_str("</tbody></table>");
+    if !problems.is_empty() {
+        out.push_str(&format!("<p>Problems: {}.</p>", problems.join(", ")));
     }
-    out.push_str(&format!(
-        "</tbody></table><h4>Example</h4>{}</div></details>",
-        example(operation, document, public_url)
-    ));
+    out.push_str(&format!("<h4>Example</h4>{}</div></details>", example(operation, document, public_url)));
     out
 }
 
@@ -101,23 +101,28 @@ fn who(operation: &Value) -> String {
     if roles.is_empty() { "Without a token.".to_owned() } else { format!("With a token of: {}.", roles.join(", ")) }
 }
 
-fn answered(status: &str, answer: &Value, document: &Value) -> String {
-    let answer = resolved(answer, document);
-    let contents = answer["content"].as_object().into_iter().flatten();
-    let bodies: Vec<String> = contents.map(|(kind, content)| body_of(kind, content)).collect();
-    let meaning = answer["description"].as_str().unwrap_or_default();
-    format!("<tr><td>{}</td><td>{}</td><td>{}</td></tr>", escaped(status), bodies.join("<br>"), inline(meaning))
+/// Links to the problems that an operation may answer, and its other answers.
+fn answers<'a>(operation: &'a Value, document: &'a Value) -> (Vec<String>, Vec<(&'a str, &'a Value)>) {
+    let (mut problems, mut others) = (Vec::new(), Vec::new());
+    for (status, answer) in operation["responses"].as_object().into_iter().flatten() {
+        let answer = resolved(answer, document);
+        match answer["content"]["application/problem+json"]["example"]["type"].as_str() {
+            Some(path) => problems.push(format!("<a href=\"{}\">{}</a>", escaped(path), escaped(status))),
+            None => others.push((status.as_str(), answer)),
+        }
+    }
+    (problems, others)
 }
 
-fn body_of(kind: &str, content: &Value) -> String {
-    match kind {
-        "application/problem+json" => {
-            let path = content["example"]["type"].as_str().unwrap_or_default();
-            format!("<a href=\"{0}\">{0}</a>", escaped(path))
-        }
+fn answered(status: &str, answer: &Value) -> String {
+    let contents = answer["content"].as_object().into_iter().flatten();
+    let body_of = |(kind, content): (&String, &Value)| match kind.as_str() {
         "application/json" => schema::form(&content["schema"]),
         other => escaped(other),
-    }
+    };
+    let bodies: Vec<String> = contents.map(body_of).collect();
+    let meaning = answer["description"].as_str().unwrap_or_default();
+    format!("<tr><td>{}</td><td>{}</td><td>{}</td></tr>", escaped(status), bodies.join("<br>"), inline(meaning))
 }
 
 fn example(operation: &Operation<'_>, document: &Value, public_url: &str) -> String {
@@ -173,7 +178,7 @@ fn forms(document: &Value) -> String {
             .collect();
         let values = if values.is_empty() { String::new() } else { format!("<ul>{values}</ul>") };
         out.push_str(&format!(
-            "<details id=\"form-{0}\"><summary><h3>{0}</h3></summary><div>{1}{2}{values}</div></details>",
+            "<details><summary><h3>{0}</h3></summary><div id=\"form-{0}\">{1}{2}{values}</div></details>",
             escaped(name),
             prose(schema["description"].as_str().unwrap_or_default()),
             schema::fields(schema),
