@@ -7,7 +7,7 @@
 
 mod accounts;
 mod activations;
-mod allowed;
+pub(super) mod allowed;
 mod answer;
 mod chats;
 mod credits;

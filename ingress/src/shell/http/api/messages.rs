@@ -44,7 +44,7 @@ fn view(message: MessageView, content: Option<Content>, turns: &Turns) -> Messag
     MessageShown { expected_at, held_by, ..MessageShown::of(message, content) }
 }
 
-/// `GET …/messages?state&account&q`, newest first. `q` is a message's id, or a part of a recipient.
+/// `GET …/messages?state&account&q`, newest first. `q` is a message's id, or a part of a recipient or of the text.
 pub(super) async fn list(State(app): State<App>, allowed: Allowed<Everyone>, uri: Uri) -> Answer {
     let mut query = answer::query(&uri)?;
     let page: Page<Position> = Page::take(&mut query)?;
@@ -77,7 +77,7 @@ struct Filter {
 
 type Opened = (MessageView, Option<Content>);
 
-/// One page of messages whose recipient contains the text. Recipients are sealed, so each message has to be opened; a
+/// One page of messages whose recipient or text contains `q`. Both are sealed, so each message has to be opened; a
 /// search that finds little stops after some and says where to go on.
 async fn search(
     app: &Parts,
@@ -109,7 +109,7 @@ fn names(content: Option<&Content>, text: Option<&str>) -> bool {
     let Some(text) = text else { return true };
     let Some(content) = content else { return false };
     let (To::ChatId(to) | To::Jid(to) | To::Phone(to) | To::ChatName(to)) = &content.to;
-    to.to_lowercase().contains(text) || content.address.to_lowercase().contains(text)
+    [to, &content.address, &content.text].into_iter().any(|part| part.to_lowercase().contains(text))
 }
 
 /// Opens each message's content. A list of the ledger's may leave it out; then it is asked for one by one.
