@@ -18,6 +18,41 @@ command -v cargo >/dev/null || {
 ANGELIA_NATS_SERVER=$("$root/deploy/nats.sh")
 export ANGELIA_NATS_SERVER
 
+# Whether this run has the tests of the console: all packages, or theirs.
+browser=yes
+for argument in "$@"; do
+    case "$argument" in
+    --) break ;;
+    -p | --package | angelia-tests | -pangelia-tests | --package=angelia-tests) ;;
+    angelia-* | -p?* | --package=*) browser= ;;
+    esac
+done
+
+# A browser with its driver, from the system's packages; npm for the accessibility audit.
+install_packages() {
+    local become=
+    [ "$(id -u)" = 0 ] || become="sudo -n"
+    if ! command -v apt-get >/dev/null || ! $become true 2>/dev/null; then
+        echo "run.sh: the tests of the console need $*. Install them, or run this as root or with sudo on Debian" >&2
+        exit 1
+    fi
+    echo "run.sh: installs $*" >&2
+    $become env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >&2 || {
+        $become apt-get update -qq >&2
+        $become env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >&2
+    }
+}
+
+if [ -n "$browser" ]; then
+    missing=()
+    [ -n "${ANGELIA_CHROMIUM:-}" ] || command -v chromium >/dev/null || missing+=(chromium)
+    [ -n "${ANGELIA_CHROMEDRIVER:-}" ] || command -v chromedriver >/dev/null || missing+=(chromium-driver)
+    axe=${ANGELIA_AXE:-$root/target/axe/node_modules/axe-core/axe.min.js}
+    [ -f "$axe" ] || command -v npm >/dev/null || missing+=(npm)
+    [ ${#missing[@]} = 0 ] || install_packages "${missing[@]}"
+    [ -f "$axe" ] || npm install --silent --no-audit --no-fund --no-save --ignore-scripts --prefix "$root/target/axe" axe-core@4.14.1 >&2
+fi
+
 cd "$root"
 # Apart from the tests and first: the whole-system tests start the program itself, whose place is fixed.
 cargo build --workspace --locked --target-dir "$root/target"
