@@ -18,15 +18,20 @@ command -v cargo >/dev/null || {
 ANGELIA_NATS_SERVER=$("$root/deploy/nats.sh")
 export ANGELIA_NATS_SERVER
 
-# Whether this run has the tests of the console: all packages, or theirs.
-browser=yes
+# One of them holds the API against its document with a tool from PyPI.
+ANGELIA_SCHEMATHESIS=$("$root/tests/schemathesis/install.sh")
+export ANGELIA_SCHEMATHESIS
+
+# Whether this run has the tests of the console: all packages, or theirs among others.
+browser='' named=''
 for argument in "$@"; do
     case "$argument" in
     --) break ;;
-    -p | --package | angelia-tests | -pangelia-tests | --package=angelia-tests) ;;
-    angelia-* | -p?* | --package=*) browser= ;;
+    angelia-tests | -pangelia-tests | --package=angelia-tests) browser=yes named=yes ;;
+    angelia-* | -p?* | --package=*) named=yes ;;
     esac
 done
+[ -n "$named" ] || browser=yes
 
 # A browser with its driver, from the system's packages; npm for the accessibility audit.
 install_packages() {

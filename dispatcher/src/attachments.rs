@@ -15,7 +15,6 @@ mod content;
 mod fetcher;
 mod guard;
 mod link;
-mod public;
 mod schedule;
 mod waiting_files;
 
@@ -23,12 +22,12 @@ use std::fmt;
 
 use bytes::Bytes;
 
+pub use angelia_shared::reach::{AddressRule, is_public};
 pub use fetcher::{FETCH_TIMEOUT, FILE_BYTES_MAX, Fetcher, REDIRECTS_MAX};
 pub use guard::{GuardedResolver, Lookup, NotPublic, SystemLookup};
 pub use link::{LinkRefusal, check as check_link};
-pub use public::{AddressRule, is_public};
 pub use schedule::{TRIES_MAX, next_try};
-pub use waiting_files::WaitingFiles;
+pub use waiting_files::{Place, WaitingFiles};
 
 use crate::transport::FailReason;
 

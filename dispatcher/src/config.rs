@@ -10,7 +10,8 @@ angelia_shared::settings! {
         /// Whether attachments may come from 127.0.0.0/8 and ::1. For tests and demonstrations on one machine; `/readyz`
         /// shows it.
         pub attachments_allow_loopback: bool = "false",
-        /// How many attachments are downloaded at once, 1 to 256. Each holds up to 2 MiB of memory.
+        /// How many attachments are downloaded at once, 1 to 256, at most half of them ahead of their turn. Each holds up
+        /// to 2 MiB of memory.
         pub attachments_at_once: usize = "16",
         /// Base URLs of accounts that may lead to addresses which are not public, with commas between, such as a
         /// sandbox's; `loopback` means any on this machine. `standalone` always allows its own sandbox.

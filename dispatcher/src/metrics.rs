@@ -6,6 +6,8 @@ pub const ATTEMPTS_STARTED: &str = "dispatcher_attempts_started_total";
 pub const ATTEMPTS_ENDED: &str = "dispatcher_attempts_ended_total";
 /// Parts that were refused before any call.
 pub const PARTS_REFUSED: &str = "dispatcher_parts_refused_total";
+/// Files that were downloaded before the turn of their message.
+pub const FILES_FETCHED_AHEAD: &str = "dispatcher_files_fetched_ahead_total";
 /// Messages that expired.
 pub const MESSAGES_EXPIRED: &str = "dispatcher_messages_expired_total";
 /// Messages that were cancelled.

@@ -1,15 +1,18 @@
 //! The dispatcher at work: claims, reads, writes, calls. Few decisions are made here.
 //!
 //! Read in this order: [`run`] (the process), [`keeper`] (which partitions it has), [`takeover`] (how one is claimed and
-//! recovered), [`partition`] (the task that owns one), [`prepare`] (content and files), [`call`] (from a durable start to a durable end).
+//! recovered), [`partition`] (the task that owns one), [`prepare`] (content and files), [`ahead`] (files before their turn),
+//! [`call`] (from a durable start to a durable end).
 
 mod accounts;
+mod ahead;
 mod call;
 mod changes;
 mod claims;
 mod health;
 mod keeper;
 mod kept;
+mod link_checks;
 mod partition;
 mod prepare;
 mod records;
@@ -41,10 +44,12 @@ pub(crate) struct Context {
     pub(crate) vault: Arc<Vault>,
     pub(crate) ways: Ways,
     pub(crate) fetcher: Fetcher,
-    /// Downloaded files whose upload was put off.
+    /// Downloaded files that wait for their upload.
     pub(crate) files: WaitingFiles,
     /// Bounds the downloads at once, and with them the memory they hold.
-    pub(crate) downloads: Semaphore,
+    pub(crate) downloads: Arc<Semaphore>,
+    /// How many of these downloads may be ahead of their turn.
+    pub(crate) downloads_ahead: Arc<Semaphore>,
     /// Bounds the acceptances that are read again at once: after a start every account asks for its own.
     pub(crate) reads: Semaphore,
     /// Bounds the messages that wait in memory.

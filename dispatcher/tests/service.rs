@@ -1,12 +1,13 @@
 //! The whole dispatcher against a real broker and the real sandbox.
 //!
-//! Read in this order: `sending` (the plain way), `scripted` and `attachments` (what may go wrong with one message),
+//! Read in this order: `sending` (the plain way), `scripted`, `attachments` and `ahead` (what may go wrong with one message),
 //! `cancel`, `held` (an account that may not send), `limits`, `restart`, `rivals` (two owners), `late` (a wire that stands still), `lease`, `broker`,
 //! `crowd`, `room` (more messages than may wait in memory).
 
 mod harness;
 
 mod service {
+    mod ahead;
     mod attachments;
     mod broker;
     mod cancel;

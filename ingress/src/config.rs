@@ -1,6 +1,7 @@
 //! What the ingress can be told.
 
 use angelia_shared::config::{Hidden, Value};
+use angelia_shared::reach::ProviderRule;
 
 use crate::domain::caller::Network;
 use crate::domain::rate::{BadQuota, Quota};
@@ -13,6 +14,9 @@ angelia_shared::settings! {
         pub public_url: String = "",
         /// Whose `X-Forwarded-For` names the caller: addresses and networks with commas, as `10.0.0.0/8,fd00::/8`.
         pub trusted_proxies: Networks = "",
+        /// Base URLs of accounts that may lead to addresses which are not public, with commas between, such as a
+        /// sandbox's; `loopback` means any on this machine. An account with another one is refused: it would not be sent for.
+        pub base_urls_allowed: ProviderRule = "",
         /// The operator's bearer token. Without one nobody is the operator.
         pub operator_token: Hidden = "",
         /// After how many seconds of being held by something other than its turn a message expires, 1 to 2592000.

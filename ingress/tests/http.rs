@@ -16,6 +16,8 @@ mod idempotency;
 mod ledger;
 #[path = "http/limits.rs"]
 mod limits;
+#[path = "http/purge.rs"]
+mod purge;
 #[path = "http/reads.rs"]
 mod reads;
 #[path = "http/roles.rs"]

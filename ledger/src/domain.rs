@@ -12,6 +12,7 @@ pub mod index;
 pub mod keys;
 pub mod lanes;
 pub mod message;
+pub mod overtake;
 pub mod places;
 pub mod projection;
 pub mod queue;

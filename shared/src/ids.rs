@@ -3,9 +3,11 @@
 //! Shape: every id but the message's is a ULID, written as 26 characters of Crockford's base 32, so ids sort by time of
 //! birth and fit in a subject token.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -16,6 +18,9 @@ use crate::{clock, dice};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a valid {0}")]
 pub struct BadId(&'static str);
+
+/// The form of a ULID that we write: upper case.
+const ULID_PATTERN: &str = "^[0-7][0-9A-HJKMNP-TV-Z]{25}$";
 
 macro_rules! ulid_id {
     ($(#[$doc:meta])* $name:ident, $noun:literal) => {
@@ -59,6 +64,20 @@ macro_rules! ulid_id {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 let mut buffer = [0; ulid::ULID_LEN];
                 serializer.serialize_str(ulid::Ulid(self.0).array_to_str(&mut buffer))
+            }
+        }
+
+        impl JsonSchema for $name {
+            fn inline_schema() -> bool {
+                true
+            }
+
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!({"type": "string", "description": concat!("The ", $noun, "."), "pattern": ULID_PATTERN})
             }
         }
 
@@ -207,6 +226,21 @@ impl FromStr for Position {
 impl Serialize for Position {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
+    }
+}
+
+impl JsonSchema for Position {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Position".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let what = "Where it is in the log: a record's sequence and a line in it.";
+        json_schema!({"type": "string", "description": what, "pattern": "^[0-9]+\\.[0-9]+$"})
     }
 }
 

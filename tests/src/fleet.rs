@@ -83,6 +83,16 @@ impl Member {
         self.process.take().expect("it was seen to run").kill();
     }
 
+    /// Asks it to end, and waits until it has.
+    ///
+    /// # Panics
+    /// As [`supervise`](Self::supervise), and when it does not end well or in time.
+    pub async fn stop(&mut self) {
+        self.supervise();
+        let status = self.process.take().expect("it was seen to run").stop(Signal::SIGTERM).await;
+        assert!(status.success(), "{} ended with {status}:\n{}", self.name, tail(&self.log()));
+    }
+
     /// Stops it where it is, or lets it go on.
     ///
     /// # Panics

@@ -135,8 +135,9 @@ async fn serve(
         sandbox_url: format!("http://{}", sandbox_listener.local_addr()?),
         sandbox_secret: dir.read_or_create_secret::<32>(SANDBOX_SECRET)?,
     };
-    let providers = settings.dispatcher.base_urls_allowed;
-    settings.dispatcher.base_urls_allowed = providers.and(&place.sandbox_url);
+    let providers = settings.dispatcher.base_urls_allowed.and(&place.sandbox_url);
+    settings.ingress.base_urls_allowed = providers.clone();
+    settings.dispatcher.base_urls_allowed = providers;
     // An address that means "all of them" is not one that a caller can use.
     settings.ingress.public_url = place.shown_url();
     let (gate, gate_open) = watch::channel(false);

@@ -11,9 +11,9 @@ use url::Url;
 
 use super::guard::{GuardedResolver, Lookup, NotPublic, SystemLookup};
 use super::link::{self, LinkRefusal};
-use super::public::AddressRule;
 use super::{Attachment, Fetch, content};
 use crate::transport::{BuildClientError, FailReason, http_client};
+use angelia_shared::reach::AddressRule;
 
 /// The largest file: 2 MiB, exactly this many bytes included.
 pub const FILE_BYTES_MAX: usize = 2 * 1024 * 1024;

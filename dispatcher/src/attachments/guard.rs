@@ -14,7 +14,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
-use super::public::AddressRule;
+use angelia_shared::reach::AddressRule;
 
 /// The most addresses of one name that are tried.
 const ADDRESSES_MAX: usize = 8;

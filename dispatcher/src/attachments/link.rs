@@ -5,8 +5,8 @@
 
 use url::{Host, Url};
 
-use super::public::AddressRule;
 use crate::transport::FailReason;
+use angelia_shared::reach::AddressRule;
 
 /// Why a link is not fetched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -18,6 +18,7 @@ mod finish;
 mod next;
 mod queue;
 mod recover;
+mod together;
 mod turn;
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
@@ -177,6 +178,8 @@ pub struct Account {
     ended_beyond: BTreeSet<Position>,
     /// Cancel requests that wait for their answer, with the sequence of their record.
     cancels: VecDeque<(u64, MessageId)>,
+    /// Those among them whose message was found in the queue, and where its acceptance is.
+    cancels_found: VecDeque<(u64, MessageId, Position)>,
     /// Cancel requests that are answered when their message comes up.
     cancels_later: HashMap<MessageId, u64>,
     settings: Settings,
@@ -205,6 +208,7 @@ impl Account {
             done_through: Position::default(),
             ended_beyond: BTreeSet::new(),
             cancels: VecDeque::new(),
+            cancels_found: VecDeque::new(),
             cancels_later: HashMap::new(),
             settings,
             provider_hold: None,
@@ -230,6 +234,11 @@ impl Account {
         self.queue.len()
     }
 
+    /// The message at the front.
+    pub fn front_message(&self) -> Option<MessageId> {
+        self.queue.front().map(|waiting| waiting.message)
+    }
+
     /// Sequence of the oldest acceptance that has not ended.
     pub fn front_seq(&self) -> Option<u64> {
         self.queue.front().map(|waiting| waiting.at.seq)
@@ -248,6 +257,11 @@ impl Account {
         if self.queue.len() == 1 {
             self.begin_front();
         }
+    }
+
+    /// Says that the message accepted last has a file, if it is this one.
+    pub fn has_file(&mut self, message: MessageId) {
+        self.queue.last_has_file(message);
     }
 
     /// Takes a cancel request read from record `seq`.

@@ -106,6 +106,13 @@ impl Partition {
         self.wake(id);
     }
 
+    /// The message of an account that was accepted last has a file.
+    pub fn has_file(&mut self, id: AccountId, message: MessageId) {
+        if let Some(account) = self.accounts.get_mut(&id) {
+            account.has_file(message);
+        }
+    }
+
     /// A cancel request was read from record `seq`.
     pub fn cancel_requested(&mut self, seq: u64, id: AccountId, message: MessageId) {
         // A message of an account that is not known here has ended long ago.
@@ -220,6 +227,21 @@ impl Partition {
             self.set_timer(id, *at);
         }
         decision
+    }
+
+    /// What may be stored in one group with `last`, which `next` or this gave for the account just now: see
+    /// [`Account::also`].
+    pub fn also(&mut self, id: AccountId, last: &Write, now: UnixMillis) -> Option<Box<Write>> {
+        let mark = self.mark();
+        let mut dropped = Vec::new();
+        let account = self.accounts.get_mut(&id)?;
+        let before = account.queued();
+        let write = account.also(last, now, self.claim, mark, &mut dropped);
+        self.queued -= before - account.queued();
+        for seq in dropped {
+            self.cancel_is_over(seq);
+        }
+        write
     }
 
     /// The end of an account's call, if it is to be written down now: all that is done while nothing new may begin.

@@ -9,11 +9,12 @@ use std::time::Duration;
 
 use angelia_shared::clock;
 use angelia_shared::event::attempt::AttemptOutcome;
-use angelia_shared::event::{AttemptEnded, Event, Receipt};
+use angelia_shared::event::{AttemptEnded, Event, MessageAccepted, Receipt};
 use angelia_shared::ids::{AccountId, MessageId, WorkspaceId};
 use angelia_shared::log::{AppendError, Entry, Group, Guard};
 use angelia_shared::subject::{Partition as Part, Subject};
 use angelia_shared::units::UnixMillis;
+use smallvec::SmallVec;
 use tokio::sync::mpsc;
 use tracing::{error, warn};
 
@@ -30,12 +31,14 @@ const AGAIN: Duration = Duration::from_millis(50);
 
 /// What a task tells the partition that started it.
 pub(super) enum Done {
-    /// The account's event is in the log.
-    Stored { account: AccountId, answers_cancel: Option<u64> },
+    /// The account's events are in the log.
+    Stored { account: AccountId, answers_cancels: SmallVec<[u64; 1]> },
     /// The call has ended.
     Called(Called),
     /// The content was looked at.
     Prepared { account: AccountId, message: MessageId, prepared: super::prepare::Prepared },
+    /// A file was fetched before its turn, or not. The acceptance, when it had to be read for that.
+    FetchedAhead { account: AccountId, message: MessageId, accepted: Option<Box<MessageAccepted>> },
     /// Another process holds the partition now.
     ClaimLost,
 }
@@ -63,17 +66,36 @@ pub(super) struct Under {
     pub(super) idempotent: bool,
 }
 
-/// Stores an account's event and, when it starts an attempt, makes the call. Reports to `done`; when nobody listens any
-/// more, a result that must not be lost becomes a receipt.
+/// An account's events that are stored together: one, or ends of messages that waited.
+pub(super) struct Writes {
+    pub(super) first: Write,
+    pub(super) more: Vec<Write>,
+}
+
+impl Writes {
+    fn events(&self) -> impl Iterator<Item = &Event> {
+        std::iter::once(&self.first).chain(&self.more).map(|write| &write.event)
+    }
+
+    fn answers_cancels(&self) -> SmallVec<[u64; 1]> {
+        std::iter::once(&self.first).chain(&self.more).filter_map(|write| write.answers_cancel).collect()
+    }
+}
+
+/// Stores an account's events and, when the first one starts an attempt, makes the call. Reports to `done`; when nobody
+/// listens any more, a result that must not be lost becomes a receipt.
 pub(super) async fn write(
     context: Arc<Context>,
     under: Under,
-    write: Write,
+    writes: Writes,
     outgoing: Option<Arc<Outgoing>>,
     done: mpsc::Sender<Done>,
 ) {
     let handed_in = clock::uptime();
-    if !store(&context, under, &write.event).await {
+    let stored = store(&context, under, &writes).await;
+    let answers_cancels = writes.answers_cancels();
+    let Writes { first: write, more } = writes;
+    if !stored {
         if let Event::AttemptEnded(ended) = &write.event {
             report_fenced(&context, under, ended.message, ended.part, &ended.outcome, ended.at).await;
         }
@@ -81,8 +103,8 @@ pub(super) async fn write(
         let _gone = done.send(Done::ClaimLost).await;
         return;
     }
-    count(&write.event);
-    let stored = Done::Stored { account: under.account, answers_cancel: write.answers_cancel };
+    std::iter::once(&write).chain(&more).for_each(|write| count(&write.event));
+    let stored = Done::Stored { account: under.account, answers_cancels };
     let listens = done.send(stored).await.is_ok();
     let Some((message, part)) = write.call else { return };
     let may_begin = || clock::uptime().saturating_sub(handed_in) < START_WITHIN && context.own.is_fresh();
@@ -105,12 +127,13 @@ pub(super) async fn report_unheard(context: &Context, called: Called) {
     report_fenced(context, under, message, part, &outcome(result), at).await;
 }
 
-/// Stores an event under the claim's guard. False when the claim was lost or the writer has stopped.
-async fn store(context: &Context, under: Under, event: &Event) -> bool {
+/// Stores events under the claim's guard, all or none. False when the claim was lost or the writer has stopped.
+async fn store(context: &Context, under: Under, writes: &Writes) -> bool {
     let subject = Subject::Attempt(under.part, under.workspace, under.account);
     let guard = Guard::Other(Subject::PartitionClaim(under.part), under.claim);
     loop {
-        let group = Group::one(Entry::new(subject, event).guarded(guard));
+        let entries = writes.events().map(|event| Entry::new(subject, event).guarded(guard));
+        let group = Group::from_iter(entries);
         match context.appender.append(group).await {
             Ok(_) => return true,
             Err(AppendError::GuardLost(_) | AppendError::Closed) => return false,

@@ -35,6 +35,11 @@ impl Kept {
         }
     }
 
+    /// A copy of an acceptance, if it is still here; it stays.
+    pub(super) fn get(&self, message: MessageId) -> Option<MessageAccepted> {
+        self.by_message.get(&message).cloned()
+    }
+
     /// Gives an acceptance out, if it is still here.
     pub(super) fn take(&mut self, message: MessageId) -> Option<MessageAccepted> {
         let accepted = self.by_message.remove(&message)?;

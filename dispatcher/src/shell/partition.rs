@@ -7,8 +7,9 @@
 //! (`kept.rs`); [`READ_AHEAD`] records; and when the process holds too many messages, the partitions that hold most of them
 //! read no further (`room.rs`).
 //!
-//! Not here: how it ends (see [`ending`]).
+//! Not here: what is begun when something is due (see [`acting`]), how it ends (see [`ending`]).
 
+mod acting;
 mod ending;
 
 use std::collections::HashMap;
@@ -27,19 +28,20 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::{error, warn};
 
 use super::accounts::{self, Held};
-use super::call::{self, Called, Done, Under};
+use super::ahead::Ahead;
+use super::call::{Called, Done};
 use super::kept::Kept;
-use super::prepare::{self, Order, Outgoing, Prepared, Tries};
+use super::prepare::{Outgoing, Prepared, Tries};
 use super::room::Share;
 use super::takeover::Claimed;
 use super::turns::{self, Questions};
 use super::{Context, records};
-use crate::domain::account::{CallResult, Decision, Preparation, Write};
+use crate::domain::account::CallResult;
 use crate::domain::ownership::Ended;
 use crate::domain::ownership::departure::{Departure, Then};
 use crate::domain::partition::Partition;
 use crate::metrics as names;
-use crate::transport::{OwnedSessions, PutOffScope};
+use crate::transport::{LeasedSessions, PutOffScope};
 
 /// Records that may wait between the reader and the rules; then reading pauses. At most 256 KiB a partition.
 const READ_AHEAD: usize = 16;
@@ -80,10 +82,12 @@ pub(super) struct Owned {
     report: mpsc::Sender<Done>,
     questions: Questions,
     kept: Kept,
+    /// Files that are fetched before their turn.
+    ahead: Ahead,
     /// What it holds of the messages that the process may hold.
     share: Share,
-    /// Sessions of its accounts, while it may send.
-    sessions: Option<OwnedSessions>,
+    /// Sessions of its accounts, open while it may send.
+    sessions: LeasedSessions,
     /// What was asked for or is at hand, for each account with messages.
     next: HashMap<AccountId, Next>,
     /// Accounts with writes and calls under way: how many, and since when.
@@ -111,7 +115,8 @@ impl Owned {
         let share = context.room.share();
         Self {
             share,
-            sessions: None,
+            sessions: LeasedSessions::new(&context.ways.sessions, part),
+            ahead: Ahead::new(Arc::clone(&context)),
             context,
             part,
             rules: claimed.partition,
@@ -154,7 +159,6 @@ impl Owned {
                     Some(Ok(record)) => match self.read(&record) {
                         Read::Record => {}
                         Read::OwnClaim => {
-                            self.sessions = Some(context.ways.sessions.own(self.part));
                             self.rules.caught_up(self.context.clock.now());
                             self.questions = Questions::listen(&self.context, self.part, &self.over);
                             if let Some(tell) = caught_up.take() {
@@ -176,8 +180,10 @@ impl Owned {
                     self.rules.forget_unknown(before);
                 }
                 () = tokio::time::sleep(FULL_AGAIN), if self.share.is_full() => {}
+                () = context.own.until_stale(), if self.sessions.are_open() => {}
                 () = due => {}
             }
+            self.sessions.follow(self.rules.is_caught_up() && context.own.is_fresh());
             if departure.is_some() {
                 // First, so that an end which is still to be written counts as under way.
                 self.write_what_has_ended();
@@ -220,9 +226,8 @@ impl Owned {
         let now = self.context.clock.now();
         let due = self.rules.next_due().map(|at| Duration::from_millis(at.ms_since(now)));
         let wait = match due {
-            _ if is_leaving => Some(LOOK_AGAIN),
-            // What is due must wait for the lease.
-            Some(due) if !self.context.own.is_fresh() => Some(due.max(LOOK_AGAIN)),
+            // What is due, and sessions, must wait for the lease.
+            _ if is_leaving || !self.context.own.is_fresh() => Some(LOOK_AGAIN),
             other => other,
         };
         async move {
@@ -255,9 +260,10 @@ impl Owned {
     fn take(&mut self, done: Done) -> bool {
         match done {
             Done::ClaimLost => return true,
-            Done::Stored { account, answers_cancel } => {
+            Done::Stored { account, answers_cancels } => {
                 self.one_less(account);
-                self.rules.stored(account, answers_cancel);
+                self.rules.stored(account, None);
+                answers_cancels.into_iter().for_each(|seq| self.rules.stored(account, Some(seq)));
                 if self.rules.account(account).is_none_or(|account| account.queued() == 0) {
                     self.next.remove(&account);
                 }
@@ -269,6 +275,15 @@ impl Owned {
                 self.rules.call_ended(under.account, message, result, at);
             }
             Done::Prepared { account, message, prepared } => self.prepared(account, message, prepared),
+            Done::FetchedAhead { account, message, accepted } => {
+                self.ahead.ended(account, message);
+                if let Some(accepted) = accepted {
+                    self.kept.put(*accepted);
+                }
+                if self.context.own.is_fresh() {
+                    self.look_ahead(account, self.context.clock.now());
+                }
+            }
         }
         false
     }
@@ -344,55 +359,6 @@ impl Owned {
                 self.under_way.remove(&account);
             }
         }
-    }
-
-    /// Does everything that is due.
-    fn act(&mut self) {
-        self.reported.clear();
-        let now = self.context.clock.now();
-        while let Some(account) = self.rules.due(now) {
-            match self.rules.next(account, now) {
-                Decision::Wait(_) => {}
-                Decision::Prepare(preparation) => self.prepare(account, preparation),
-                Decision::Write(write) => self.write(account, *write),
-            }
-        }
-    }
-
-    fn prepare(&mut self, account: AccountId, preparation: Preparation) {
-        let message = preparation.message;
-        let before = self.next.get(&account).filter(|next| next.message == message);
-        let tries = before.map_or(Tries::default(), |next| next.tries);
-        self.next.insert(account, Next { message, tries, outgoing: None });
-        let order = Order { preparation, kept: self.kept.take(message), tries };
-        let known = self.context.directory.read().any_account(account).cloned();
-        let (context, report, over) = (Arc::clone(&self.context), self.report.clone(), self.over.clone());
-        self.context.tasks.start("preparing a message", async move {
-            let prepare = async {
-                match known {
-                    Some(known) => prepare::prepare(&context, known, order).await,
-                    None => Prepared::Again(PREPARE_AGAIN_MS, tries),
-                }
-            };
-            // Nobody listens when the partition is lost; a preparation has no effect.
-            if let Some(prepared) = over.run_until_cancelled(prepare).await {
-                let _gone = report.send(Done::Prepared { account, message, prepared }).await;
-            }
-        });
-    }
-
-    fn write(&mut self, account: AccountId, write: Write) {
-        let Some(workspace) = self.rules.account(account).map(|account| account.workspace()) else { return };
-        let idempotent = self.rules.account(account).is_some_and(|account| account.settings().idempotent);
-        let under = Under { part: self.part, claim: self.rules.claim(), workspace, account, idempotent };
-        let outgoing = write.call.and_then(|(message, _)| {
-            let next = self.next.get(&account).filter(|next| next.message == message)?;
-            next.outgoing.clone()
-        });
-        let (count, _) = self.under_way.entry(account).or_insert_with(|| (0, clock::uptime()));
-        *count += 1 + usize::from(write.call.is_some());
-        let task = call::write(Arc::clone(&self.context), under, write, outgoing, self.report.clone());
-        self.context.tasks.start("writing and calling", task);
     }
 }
 

@@ -14,6 +14,7 @@ use angelia_shared::ids::{MessageId, Position};
 use angelia_shared::telemetry::chain;
 use angelia_shared::vault::{DataKey, VaultError};
 use tokio::sync::SemaphorePermit;
+use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use super::accounts::Held;
@@ -82,11 +83,17 @@ pub(super) struct Order {
     pub(super) kept: Option<MessageAccepted>,
     /// What was tried before.
     pub(super) tries: Tries,
+    /// Signalled when the download of its file has ended that began before its turn and still runs.
+    pub(super) begun_ahead: Option<CancellationToken>,
 }
 
 /// Looks at a message of `account`.
 pub(super) async fn prepare(context: &Context, account: Versioned<AccountChanged>, order: Order) -> Prepared {
-    let Order { preparation, kept, tries } = order;
+    let Order { preparation, kept, tries, begun_ahead } = order;
+    if let Some(ended) = begun_ahead {
+        // One try, so bounded. What it brings is found among the files that wait.
+        ended.cancelled().await;
+    }
     let accepted = match kept {
         Some(accepted) => accepted,
         None => match read(context, preparation.at).await {
@@ -102,7 +109,8 @@ pub(super) async fn prepare(context: &Context, account: Versioned<AccountChanged
     }
 }
 
-async fn read(context: &Context, at: Position) -> Option<MessageAccepted> {
+/// Reads an acceptance again.
+pub(super) async fn read(context: &Context, at: Position) -> Option<MessageAccepted> {
     let _one_of_few = context.reads.acquire().await.ok()?;
     let record = context.log.record_at(at.seq).await.ok()??;
     let line = lines(&record.payload).nth(usize::from(at.line))?;

@@ -51,6 +51,9 @@ fn apply_event(
             };
             let account = accepted.account;
             partition.accepted(accepted.workspace, account, waiting, || settings_of(context, account, now));
+            if accepted.has_file {
+                partition.has_file(account, accepted.message);
+            }
             keep(partition.account(account).map_or(0, Account::queued), *accepted);
         }
         Event::CancelRequested(cancel) => partition.cancel_requested(at.seq, cancel.account, cancel.message),

@@ -22,6 +22,7 @@ use super::Context;
 use super::changes::{self, Changes};
 use super::health::{self, Health};
 use super::keeper;
+use super::link_checks;
 use super::room::Room;
 use super::tasks::Tasks;
 use crate::attachments::{AddressRule, Fetcher, WaitingFiles};
@@ -133,7 +134,8 @@ async fn serve(
         ways: Ways::new(config.base_urls_allowed)?,
         fetcher: Fetcher::new(rule)?,
         files: WaitingFiles::default(),
-        downloads: Semaphore::new(config.attachments_at_once),
+        downloads: Arc::new(Semaphore::new(config.attachments_at_once)),
+        downloads_ahead: Arc::new(Semaphore::new(config.attachments_at_once / 2)),
         reads: Semaphore::new(READS_AT_ONCE),
         room: Room::new(config.queued_in_memory_max, partitions),
         tasks: Arc::default(),
@@ -146,6 +148,7 @@ async fn serve(
     let (changes, view) = (Arc::clone(&context.changes), context.directory.clone());
     parts.spawn(changes::follow(changes, view, feed, shutdown.clone()));
     parts.spawn(health::answer(Arc::clone(&context), Arc::clone(&health), rule.allow_loopback, shutdown.clone()));
+    parts.spawn(link_checks::answer(Arc::clone(&context), shutdown.clone()));
     parts.spawn(keeper::keep(Arc::clone(&context), health, members, shutdown.clone()));
     supervise(parts, &context.tasks, following, &shutdown).await?;
     if !context.tasks.finish(RECEIPTS_WITHIN).await {

@@ -107,7 +107,7 @@ impl CloudClient {
     pub fn new(providers: ProviderRule) -> Result<CloudClient, BuildClientError> {
         let timeouts =
             Timeouts { connect: CONNECT_TIMEOUT, call: CALL_TIMEOUT, upload: UPLOAD_TIMEOUT, idle: http_client::IDLE };
-        let resolver = providers.system_resolver();
+        let resolver = ProviderResolver::of_the_system(&providers);
         Self::with(providers, resolver, timeouts)
     }
 

@@ -25,8 +25,8 @@ use super::wait::{LATER, eventually};
 
 /// Where most tests spread their accounts: enough that partitions differ, few enough to start at once.
 const FEW_PARTITIONS: u16 = 4;
-/// Acceptances that go into the log together.
-const ACCEPTED_AT_ONCE: usize = 500;
+/// Events that go into the log together.
+const AT_ONCE: usize = 500;
 
 /// The surroundings of a dispatcher.
 pub(crate) struct World {
@@ -171,7 +171,7 @@ impl World {
         let subject = Subject::Accepted(account.part);
         let entries = accepted.into_iter().map(|one| Entry::new(subject, &Event::MessageAccepted(Box::new(one))));
         let entries: Vec<_> = entries.collect();
-        for some in entries.chunks(ACCEPTED_AT_ONCE) {
+        for some in entries.chunks(AT_ONCE) {
             self.append(some.to_vec()).await;
         }
         ids
@@ -185,14 +185,20 @@ impl World {
 
     /// Asks for a message to be cancelled.
     pub(crate) async fn cancel(&self, account: &Account, message: MessageId) {
-        let event = CancelRequested {
-            v: 1,
-            message,
-            workspace: account.state.workspace,
-            account: account.id(),
-            at: clock::now(),
-        };
-        self.append([Entry::new(Subject::Cancel(account.part), &Event::CancelRequested(event))]).await;
+        self.cancel_all(account, [message]).await;
+    }
+
+    /// Asks for these messages to be cancelled, in this order.
+    pub(crate) async fn cancel_all(&self, account: &Account, messages: impl IntoIterator<Item = MessageId>) {
+        let (workspace, account, part) = (account.state.workspace, account.id(), account.part);
+        let entries = messages.into_iter().map(|message| {
+            let event = CancelRequested { v: 1, message, workspace, account, at: clock::now() };
+            Entry::new(Subject::Cancel(part), &Event::CancelRequested(event))
+        });
+        let entries: Vec<_> = entries.collect();
+        for some in entries.chunks(AT_ONCE) {
+            self.append(some.to_vec()).await;
+        }
     }
 
     /// Reports a part as sent, as the provider would.

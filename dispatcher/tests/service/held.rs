@@ -37,6 +37,30 @@ async fn the_queue_of_a_disconnected_account_expires_in_order_and_nothing_goes_o
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_long_queue_expires_and_is_cancelled_in_few_batches() {
+    const MANY: usize = 2_000;
+    let world = World::start().await;
+    let _dispatcher = world.dispatcher().await;
+    for (reason, patience_ms) in [("MessageExpired", 2_000), ("MessageCancelled", 86_400_000)] {
+        let account = world.account(|account| account.is_now(AccountState::Disconnected)).await;
+        let texts = (0..MANY).map(|_| Message::text(SOMEBODY, "never").expires_after_ms(patience_ms));
+        let messages = world.accept_all(&account, texts).await;
+        if reason == "MessageCancelled" {
+            world.cancel_all(&account, messages.iter().rev().copied()).await;
+        }
+        world.chronicle.until("all of them have ended", |log| log.count(reason) == MANY).await;
+        let seals = world.chronicle.look(|log| {
+            let ends: Vec<_> = log.0.iter().filter(|logged| logged.event.name() == reason).map(|end| end.at).collect();
+            let between = ends[0]..=ends[MANY - 1];
+            log.0.iter().filter(|logged| between.contains(&logged.at) && logged.event.name() == "BatchSealed").count()
+        });
+        // Eight are needed; while cancel requests are still being read there may be some more.
+        assert!(seals <= MANY / 20, "{reason}: {seals} batches");
+    }
+    world.check().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn waiting_behind_others_never_expires_a_message() {
     let world = World::start().await;
     let _dispatcher = world.dispatcher().await;

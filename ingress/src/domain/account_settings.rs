@@ -1,6 +1,6 @@
 //! What an owner may say of an account: checked here, sealed elsewhere.
 //!
-//! Shape: [`Input`] -> [`NewAccount`] or [`AccountEdit`]. Both name every rule that is broken by its field.
+//! Shape: [`Input`], where accounts may send -> [`NewAccount`] or [`AccountEdit`]. Both name every rule that is broken by its field.
 //!
 //! Not here: whether WhatsApp takes the settings; the first attempt tells.
 
@@ -8,6 +8,7 @@
 mod tests;
 
 use angelia_shared::event::directory::AccountState;
+use angelia_shared::reach::ProviderRule;
 use angelia_shared::units::UnixMillis;
 use url::Url;
 
@@ -72,7 +73,20 @@ impl CloudEdit {
         phone_number_id.is_some() || base_url.is_some() || version.is_some() || access_token.is_some()
     }
 
-    fn take(input: &mut Input) -> Result<Self, InputFault> {
+    /// Checks that the dispatchers would make calls there. Otherwise it would be found out by the first message, which would
+    /// then wait for its owner.
+    ///
+    /// # Errors
+    /// `base_url` leads to no public address, and the installation does not allow it.
+    pub fn check_reach(&self, reach: &ProviderRule) -> Result<(), InputFault> {
+        let url = self.base_url.as_deref().and_then(|url| Url::parse(url).ok());
+        if url.is_some_and(|url| reach.refuses(&url)) {
+            return Err(InputFault::of("base_url", NOT_REACHED));
+        }
+        Ok(())
+    }
+
+    fn read(input: &mut Input) -> Result<Self, InputFault> {
         Ok(Self {
             phone_number_id: checked(
                 input.text("phone_number_id", 64)?,
@@ -89,6 +103,8 @@ impl CloudEdit {
     }
 }
 
+const NOT_REACHED: &str =
+    "must lead to a public address, or be one that this installation's operator allows (`base_urls_allowed`)";
 const SECRET: &str = "printable ASCII characters without spaces";
 
 impl NewAccount {
@@ -104,7 +120,7 @@ impl NewAccount {
         if !is_number {
             return Err(InputFault::of("phone", "must be a number of 7 to 15 digits with its country code"));
         }
-        let mut cloud = CloudEdit::take(&mut input)?;
+        let mut cloud = CloudEdit::read(&mut input)?;
         cloud.base_url.get_or_insert_with(|| BASE_URL_DEFAULT.to_owned());
         cloud.version.get_or_insert_with(|| VERSION_DEFAULT.to_owned());
         let required = [
@@ -128,7 +144,7 @@ impl AccountEdit {
     /// # Errors
     /// The first field that breaks a rule.
     pub fn read(mut input: Input) -> Result<Self, InputFault> {
-        let cloud = CloudEdit::take(&mut input)?;
+        let cloud = CloudEdit::read(&mut input)?;
         let pace = pace(&mut input)?;
         let until = input.parsed("paused_until", "an RFC 3339 time", UnixMillis::from_rfc3339)?;
         let state = input.parsed("state", "\"connected\", \"disconnected\" or \"paused\"", |state| match state {

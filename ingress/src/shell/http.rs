@@ -28,7 +28,6 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::DefaultBodyLimit;
 use axum::response::Response;
-use axum::routing::get;
 use http::{HeaderMap, Request};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -141,16 +140,10 @@ impl Answering for Routes {
 }
 
 fn others(app: App) -> Router {
-    let api = Router::new().nest("/api/v1", api::router());
-    Router::new()
-        .route("/callbacks/cloud/{account}", get(callbacks::verify).post(callbacks::take))
-        .route("/livez", get(health::live))
-        .route("/readyz", get(health::ready))
-        .route("/metrics", get(health::metrics))
-        .merge(api.clone())
-        .merge(console::router(Arc::clone(&app), api.with_state(Arc::clone(&app))))
-        .fallback(api::unknown_path)
-        .method_not_allowed_fallback(api::method_not_allowed)
+    let api = api::router(&app.public_url);
+    // The console asks the same routes, inside the process.
+    let console = console::router(Arc::clone(&app), api.clone().with_state(Arc::clone(&app)));
+    api.merge(console)
         // Each handler counts its own bytes, so that it can answer in its own form.
         .layer(DefaultBodyLimit::disable())
         .with_state(app)

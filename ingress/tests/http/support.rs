@@ -52,7 +52,8 @@ pub(crate) fn client() -> reqwest::Client {
 }
 
 pub(crate) fn config(flags: &[(&'static str, &str)]) -> Config {
-    let operator = [("operator_token", OPERATOR.to_owned())];
+    // Where the tests' accounts are.
+    let operator = [("operator_token", OPERATOR.to_owned()), ("base_urls_allowed", "http://127.0.0.1:9".to_owned())];
     let flags = operator.into_iter().chain(flags.iter().map(|(name, value)| (*name, (*value).to_owned())));
     Config::load(&Source::from_flags(flags)).expect("usable settings")
 }

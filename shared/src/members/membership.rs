@@ -112,6 +112,18 @@ impl Membership {
         self.renewed().fresh_for(self.members.ttl, clock::uptime())
     }
 
+    /// Waits until the key may be gone. By a clock that may stand still while the machine is suspended: then it ends late, and
+    /// whoever must know asks [`is_fresh`](Self::is_fresh).
+    pub async fn until_stale(&self) {
+        loop {
+            let left = (self.renewed().sent + self.members.ttl).saturating_sub(clock::uptime());
+            if left.is_zero() {
+                return;
+            }
+            tokio::time::sleep(left).await;
+        }
+    }
+
     fn renewed(&self) -> Renewed {
         // Written in one step, so a panic elsewhere leaves it whole.
         *self.renewed.lock().unwrap_or_else(PoisonError::into_inner)

@@ -2,10 +2,12 @@
 //! then what WhatsApp received is held against what it should have.
 //!
 //! Read in this order: `town` (whose messages go out), `angelia_tests::blows` (what is done to whom, planned from a seed),
-//! `truth` (what must be true afterwards, from the sandbox's journal).
+//! `truth` (what must be true afterwards, from the sandbox's journal), `moves` (how long a move and a crash may keep an account
+//! waiting).
 //!
 //! `ANGELIA_TAKEOVERS_S` says how long (20 s), `ANGELIA_TAKEOVERS_SEED` gives the same faults again.
 
+mod moves;
 mod town;
 mod truth;
 
@@ -15,7 +17,7 @@ use angelia_tests::blows;
 use angelia_tests::fleet::{Fleet, Size};
 use angelia_tests::process::number;
 
-use town::Town;
+use town::{Size as TownSize, Town};
 
 /// How long in the suite.
 const SECONDS: u64 = 20;
@@ -24,6 +26,12 @@ const SECONDS: u64 = 20;
 const REST: Duration = Duration::from_secs(3);
 
 const SIZE: Size = Size { ingresses: 1, ledgers: 1, dispatchers: 3, wired: true };
+
+const TOWN: TownSize =
+    TownSize { accounts: 18, gap_ms: [300, 500], scripts: &[("0408", 0.03), ("0409", 0.03), ("0503", 0.02)] };
+
+/// The share of the messages that somebody wants to cancel meanwhile.
+const CANCELLED: f64 = 0.05;
 
 /// What stays unknown is settled soon.
 const SETTINGS: [(&str, &str); 1] = [("ANGELIA_UNKNOWN_DEADLINE_S", "10")];
@@ -35,13 +43,15 @@ async fn three_dispatchers_under_random_faults_keep_order_and_pace_and_lose_and_
     println!("ANGELIA_TAKEOVERS_SEED={seed} ANGELIA_TAKEOVERS_S={seconds}");
 
     let mut fleet = Fleet::start(SIZE, &SETTINGS).await;
-    let town = Town::build(&fleet).await;
+    let town = Town::build(&fleet, TOWN).await;
     let sent = town.accept(seed, seconds).await;
     let dispatchers = fleet.members.iter_mut().filter(|member| member.name.starts_with("dispatcher"));
-    blows::hammer(dispatchers, |_| REST, seed, Duration::from_secs(seconds)).await;
+    let length = Duration::from_secs(seconds);
+    let hammer = blows::hammer(dispatchers, |_| REST, seed, length);
+    tokio::join!(hammer, town.cancel_some(&sent, seed, CANCELLED, length));
     // What is broken already is named at once: after a contradiction nothing comes to its end.
     truth::report(&fleet.event_log().await, &[]).await;
     town.everything_has_ended(seconds).await;
-    truth::everybody_has_a_share(&fleet).await;
+    truth::everybody_has_a_share(&fleet, 3).await;
     truth::check(&fleet, &sent, &town.notes.all()).await;
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use angelia_shared::ids::AccountId;
 use angelia_tests::client::{Api, Hook};
 use angelia_tests::dice::Dice;
 use angelia_tests::fleet::Fleet;
@@ -12,29 +13,42 @@ use angelia_tests::wait::{LATER, SOON, eventually};
 use futures_util::future::join_all;
 use serde_json::json;
 
-/// Enough to be spread over all dispatchers.
-const ACCOUNTS: usize = 18;
-/// The range of each account's gap, in milliseconds.
-pub(crate) const GAP_MS: [u64; 2] = [300, 500];
-/// What recipients do in the sandbox, beside those that just get their message.
-const SCRIPTS: [(&str, f64); 3] = [("0408", 0.03), ("0409", 0.03), ("0503", 0.02)];
+/// Who sends, and how.
+#[derive(Clone, Copy)]
+pub(crate) struct Size {
+    /// Enough to be spread over all dispatchers.
+    pub(crate) accounts: usize,
+    /// The range of each account's gap, in milliseconds.
+    pub(crate) gap_ms: [u64; 2],
+    /// What recipients do in the sandbox, and the share of each, beside those that just get their message.
+    pub(crate) scripts: &'static [(&'static str, f64)],
+}
 
 /// An account and its messages, in the order in which they were accepted.
 pub(crate) struct Sent {
+    pub(crate) account: AccountId,
     pub(crate) phone_number_id: String,
+    pub(crate) floor_ms: i64,
     pub(crate) messages: Vec<String>,
+}
+
+struct Account {
+    id: AccountId,
+    phone: String,
+    phone_number_id: String,
 }
 
 pub(crate) struct Town {
     workspace: String,
     owner: Api,
     hook: Hook,
-    accounts: Vec<(String, String)>,
+    size: Size,
+    accounts: Vec<Account>,
     pub(crate) notes: Notes,
 }
 
 impl Town {
-    pub(crate) async fn build(fleet: &Fleet) -> Self {
+    pub(crate) async fn build(fleet: &Fleet, size: Size) -> Self {
         let operator = fleet.operator(0);
         let made = operator.post("/workspaces", json!({"name": "takeovers"})).await.expect(201);
         let (workspace, owner) = (text(&made, "id").to_owned(), operator.as_token(made["owner_token"].as_str()));
@@ -42,10 +56,10 @@ impl Town {
         let grant = operator.post(&under("/credits"), json!({"credits": 10_000_000, "reason": "for a test"})).await;
         assert!((200..300).contains(&grant.status), "{}", grant.text());
         let mut accounts = Vec::new();
-        for _ in 0..ACCOUNTS {
+        for _ in 0..size.accounts {
             let number = unique();
             let (phone, phone_number_id) = (format!("+1510{number:07}"), format!("900{number:07}"));
-            let body = cloud_account(&fleet.sandbox, &phone, &phone_number_id, GAP_MS);
+            let body = cloud_account(&fleet.sandbox, &phone, &phone_number_id, size.gap_ms);
             let account = owner.post(&under("/accounts"), body).await.expect(201);
             let path = under(&format!("/accounts/{}", text(&account, "id")));
             owner.post(&format!("{path}/connect"), json!({})).await;
@@ -54,36 +68,60 @@ impl Town {
                 if seen["state"] == "connected" { Ok(()) } else { Err(seen.to_string()) }
             })
             .await;
-            accounts.push((phone, phone_number_id));
+            let id = text(&account, "id").parse().expect("an account's id");
+            accounts.push(Account { id, phone, phone_number_id });
         }
         let webhook = owner.post(&under("/webhooks"), json!({})).await.expect(201);
         let hook = Hook::new(text(&webhook, "url"));
-        Self { workspace, owner, hook, accounts, notes: Notes::default() }
+        Self { workspace, owner, hook, size, accounts, notes: Notes::default() }
     }
 
     /// Hands in as much as keeps every account busy for so long.
     pub(crate) async fn accept(&self, seed: u64, seconds: u64) -> Vec<Sent> {
-        let count = seconds * 2_000 / (GAP_MS[0] + GAP_MS[1]);
-        join_all(self.accounts.iter().enumerate().map(|(n, (phone, phone_number_id))| async move {
+        let [low, high] = self.size.gap_ms;
+        let count = seconds * 2_000 / (low + high);
+        join_all(self.accounts.iter().enumerate().map(|(n, account)| async move {
             let mut dice = Dice::of(seed, &format!("account {n}"));
             let mut messages = Vec::new();
             for number in 0..count {
                 let mut what = dice.unit();
-                let script = SCRIPTS.iter().find(|(_, share)| {
+                let script = self.size.scripts.iter().find(|(_, share)| {
                     what -= share;
                     what < 0.0
                 });
                 let to = recipient(script.map_or("1234", |(digits, _)| digits));
                 let body = json!({
-                    "action": "send", "text": format!("number {number}"), "phone": to, "whatsapp account phone": phone,
+                    "action": "send", "text": format!("number {number}"), "phone": to, "whatsapp account phone": account.phone,
                 });
                 let id = self.hook.call(&body).await.accepted();
                 self.notes.add(&id);
                 messages.push(id);
             }
-            Sent { phone_number_id: phone_number_id.clone(), messages }
+            let floor_ms = i64::try_from(low).expect("a short time");
+            Sent { account: account.id, phone_number_id: account.phone_number_id.clone(), floor_ms, messages }
         }))
         .await
+    }
+
+    /// Asks for the end of some messages, each of which may have begun or ended meanwhile, over this time.
+    pub(crate) async fn cancel_some(&self, sent: &[Sent], seed: u64, share: f64, over: Duration) {
+        let mut dice = Dice::of(seed, "who cancels");
+        let all: Vec<&String> = sent.iter().flat_map(|sent| &sent.messages).collect();
+        let count = (all.len() as f64 * share) as u32;
+        for _ in 0..count {
+            tokio::time::sleep(over / count).await;
+            let path = format!("/workspaces/{}/messages/{}/cancel", self.workspace, dice.one_of(&all));
+            let answer = self.owner.post(&path, json!({})).await;
+            assert!([202, 409, 503].contains(&answer.status), "{}", answer.text());
+        }
+    }
+
+    /// Asks for the end of whatever waits.
+    pub(crate) async fn purge(&self) {
+        for account in &self.accounts {
+            let path = format!("/workspaces/{}/accounts/{}/purge", self.workspace, account.id);
+            self.owner.post(&path, json!({})).await.expect(202);
+        }
     }
 
     /// Waits until no message waits for anything.

@@ -12,25 +12,25 @@ use angelia_tests::journal::{Journal, Line};
 use angelia_tests::wait::{LATER, eventually};
 use serde_json::json;
 
-use crate::town::{GAP_MS, Sent};
+use crate::town::Sent;
 
 /// What the journal's whole milliseconds hide.
 const ROUNDING_MS: i64 = 1;
 
-/// Waits until each of the three has a share of the partitions, and no dead one has any.
-pub(crate) async fn everybody_has_a_share(fleet: &Fleet) {
+/// Waits until each of so many has a share of the partitions, and no dead one has any.
+pub(crate) async fn everybody_has_a_share(fleet: &Fleet, members: usize) {
     let log = fleet.event_log().await;
-    eventually("all partitions are with the three that live", LATER, async || {
+    eventually(&format!("all partitions are with the {members} that live"), LATER, async || {
         let mut shares: BTreeMap<Option<MemberId>, usize> = BTreeMap::new();
         for holder in holders(&log).await.into_values() {
             *shares.entry(holder).or_default() += 1;
         }
-        if shares.len() == 3 && !shares.contains_key(&None) { Ok(()) } else { Err(format!("{shares:?}")) }
+        if shares.len() == members && !shares.contains_key(&None) { Ok(()) } else { Err(format!("{shares:?}")) }
     })
     .await;
 }
 
-async fn holders(log: &EventLog) -> HashMap<Partition, Option<MemberId>> {
+pub(crate) async fn holders(log: &EventLog) -> HashMap<Partition, Option<MemberId>> {
     let options = ReaderOptions {
         name: "tests-claims".to_owned(),
         filters: vec!["ev.claim.*".to_owned()],
@@ -74,6 +74,8 @@ pub(crate) async fn check(fleet: &Fleet, sent: &[Sent], notes: &[MessageId]) {
         longest = longest.max(pace(account, &lines));
         nothing_lost(account, &journal, &report);
     }
+    let taken = report.events.get("PartitionClaimed").copied().unwrap_or(0);
+    assert!(taken > u64::from(fleet.event_log().await.partitions()), "no partition ever changed hands: {taken} claims");
     println!("the longest time between two attempts of one account: {longest} ms");
     println!("{} messages, {} refunded, {:?}", report.accepted.len(), report.refunded.len(), report.events);
 }
@@ -95,7 +97,7 @@ fn order_and_tries(account: &Sent, lines: &[&Line]) {
 
 /// No two requests of an account are closer than its floor. Gives the longest distance, in milliseconds.
 fn pace(account: &Sent, lines: &[&Line]) -> i64 {
-    let floor_ms = i64::try_from(GAP_MS[0]).expect("a short time");
+    let floor_ms = account.floor_ms;
     let gaps: Vec<i64> = lines.windows(2).map(|pair| pair[1].received_at_ms - pair[0].received_at_ms).collect();
     let closest = gaps.iter().min().copied().unwrap_or(floor_ms);
     assert!(closest >= floor_ms - ROUNDING_MS, "{}: {closest} ms after the one before", account.phone_number_id);
@@ -120,13 +122,20 @@ fn sent_or_paid_back(taken: usize, refunded: u64, price: u64) -> bool {
 
 /// That each of these finds what it looks for.
 mod tests {
+    use angelia_shared::ids::AccountId;
+
     use super::*;
 
     const FIRST: &str = "wa_backend:3EB00000000000000001";
     const SECOND: &str = "wa_backend:3EB00000000000000002";
 
     fn sent() -> Sent {
-        Sent { phone_number_id: "900".to_owned(), messages: vec![FIRST.to_owned(), SECOND.to_owned()] }
+        Sent {
+            account: AccountId(1),
+            floor_ms: 300,
+            phone_number_id: "900".to_owned(),
+            messages: vec![FIRST.to_owned(), SECOND.to_owned()],
+        }
     }
 
     fn line(message: &str, received_at_ms: i64, answered: serde_json::Value) -> Line {

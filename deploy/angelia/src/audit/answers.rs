@@ -106,11 +106,12 @@ async fn open(log: &EventLog, config: &Config, message: &MessageView) -> anyhow:
 fn text(message: &MessageShown) -> String {
     let none = || "-".to_owned();
     let state = serde_json::to_value(message.state).ok().and_then(|state| state.as_str().map(str::to_owned));
+    let reason = message.reason.as_ref().zip(message.reason_text).map(|(code, text)| format!("{code}: {text}"));
     let mut out = format!(
         "message   {}\nstate     {}\nreason    {}\nto        {}\naccount   {}\ncredits   {}, of which {} were given back\naccepted  {}\n",
         message.id,
         state.unwrap_or_else(none),
-        message.reason.clone().unwrap_or_else(none),
+        reason.unwrap_or_else(none),
         message.to.clone().unwrap_or_else(none),
         message.account_id,
         message.credits,

@@ -26,8 +26,10 @@ impl Account {
         if let Some((at, seq)) = self.cancel_that_came_up() {
             return Some((self.cancel_at(at, now, claim, mark), seq));
         }
-        while let Some((seq, message)) = self.cancels.pop_front() {
-            let found = self.queue.position(message);
+        self.find_cancelled(dropped);
+        while let Some((seq, message, place)) = self.cancels_found.pop_front() {
+            // It may have ended since it was found.
+            let found = self.queue.find_at(place);
             let Some(at) = found.filter(|at| *at > 0 || !self.front_has_begun()) else {
                 dropped.push(seq);
                 continue;
@@ -39,6 +41,20 @@ impl Account {
             dropped.extend(self.cancels_later.insert(message, seq));
         }
         None
+    }
+
+    /// Finds the messages of new requests. Those of a purge come many at once, and share one walk through the queue.
+    fn find_cancelled(&mut self, dropped: &mut Vec<u64>) {
+        if self.cancels.is_empty() {
+            return;
+        }
+        let places = self.queue.find_all(self.cancels.iter().map(|(_, message)| *message));
+        for (seq, message) in self.cancels.drain(..) {
+            match places.get(&message) {
+                Some(place) => self.cancels_found.push_back((seq, message, *place)),
+                None => dropped.push(seq),
+            }
+        }
     }
 
     /// A request that had to wait, whose message is at the front now, or right behind a front that is carried by name.

@@ -199,7 +199,7 @@ impl Account {
 
     /// When the message at the front expires, and what holds it. Waiting behind others never expires a message, so only
     /// the front is asked; on a held account every message has been held as long, and they follow one after the other.
-    fn expires_at(&self, front: &Waiting, now: UnixMillis) -> Option<(UnixMillis, &'static str)> {
+    pub(super) fn expires_at(&self, front: &Waiting, now: UnixMillis) -> Option<(UnixMillis, &'static str)> {
         let patience_ms = u64::from(front.expires_after_s) * 1_000;
         let by_account = self.hold_at(now).map(|hold| {
             let since = hold.since.max(front.accepted_at);
@@ -230,7 +230,7 @@ impl Account {
         holds.into_iter().flatten().find(|hold| hold.until.is_none_or(|until| now < until))
     }
 
-    fn expire(&mut self, front: &Waiting, held_by: &str, now: UnixMillis, claim: u64, mark: u64) -> Event {
+    pub(super) fn expire(&mut self, front: &Waiting, held_by: &str, now: UnixMillis, claim: u64, mark: u64) -> Event {
         // Parts before the current one have an end of their own; each of two parts costs one credit.
         let rest = u64::from(front.credits.saturating_sub(self.progress.part));
         self.leave_front();

@@ -6,7 +6,7 @@
 //!
 //! Not here: contents (the shell keeps those near the front and reads the others again by their position).
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use angelia_shared::ids::{MessageId, Position};
 use angelia_shared::units::UnixMillis;
@@ -27,6 +27,7 @@ struct Packed {
     expires_after_s: u32,
     line: u16,
     credits: u8,
+    has_file: bool,
 }
 
 const _: () = assert!(size_of::<Packed>() <= BYTES_PER_MESSAGE);
@@ -34,7 +35,7 @@ const _: () = assert!(size_of::<Packed>() <= BYTES_PER_MESSAGE);
 impl Packed {
     fn of(waiting: Waiting) -> Self {
         let Waiting { at, message, accepted_at, expires_after_s, credits } = waiting;
-        Self { seq: at.seq, message, accepted_at, expires_after_s, line: at.line, credits }
+        Self { seq: at.seq, message, accepted_at, expires_after_s, line: at.line, credits, has_file: false }
     }
 
     fn at(&self) -> Position {
@@ -78,9 +79,33 @@ impl Queue {
         self.segments.get(segment)?.get(within).map(|packed| packed.unpacked())
     }
 
-    /// Where a message is.
-    pub(super) fn position(&self, message: MessageId) -> Option<usize> {
-        self.segments.iter().flatten().position(|packed| packed.message == message)
+    /// Finds those of these messages that wait here, in one walk.
+    pub(super) fn find_all(&self, asked: impl Iterator<Item = MessageId>) -> HashMap<MessageId, Position> {
+        let mut left: HashSet<MessageId> = asked.collect();
+        let mut found = HashMap::new();
+        for packed in self.segments.iter().flatten() {
+            if left.is_empty() {
+                break;
+            }
+            if left.remove(&packed.message) {
+                found.insert(packed.message, packed.at());
+            }
+        }
+        found
+    }
+
+    /// Those with a file among the first `count` messages behind the one at the front, in order.
+    pub(super) fn files_behind_front(&self, count: usize) -> impl Iterator<Item = Waiting> + '_ {
+        let next = self.segments.iter().flatten().skip(1).take(count);
+        next.filter(|packed| packed.has_file).map(|packed| packed.unpacked())
+    }
+
+    /// Says that the last message has a file, if it is this one.
+    pub(super) fn last_has_file(&mut self, message: MessageId) {
+        let last = self.segments.back_mut().and_then(VecDeque::back_mut);
+        if let Some(last) = last.filter(|last| last.message == message) {
+            last.has_file = true;
+        }
     }
 
     /// Where the message is whose acceptance is at `at`. Quick also in a long queue.
@@ -187,13 +212,31 @@ mod tests {
                 prop_assert!(queue.segments.iter().all(|segment| !segment.is_empty()));
             }
             for (index, message) in ring.iter().enumerate() {
-                prop_assert_eq!(queue.position(message.message), Some(index));
                 prop_assert_eq!(queue.find_at(message.at), Some(index));
             }
+            let found = queue.find_all((0..=n + 1).map(|n| waiting(n).message));
+            prop_assert_eq!(found, ring.iter().map(|message| (message.message, message.at)).collect::<HashMap<_, _>>());
             for gone in (1..=n).map(|n| waiting(n).at).filter(|at| ring.iter().all(|message| message.at != *at)) {
                 prop_assert_eq!(queue.find_at(gone), None);
             }
         }
+    }
+
+    #[test]
+    fn files_are_told_of_those_next_and_of_no_other() {
+        let mut queue = Queue::default();
+        for n in 0..20 {
+            queue.push_back(waiting(n));
+            if n % 2 == 0 {
+                queue.last_has_file(waiting(n).message);
+            }
+            queue.last_has_file(waiting(n + 1).message);
+        }
+        let files = |queue: &Queue, count| -> Vec<Waiting> { queue.files_behind_front(count).collect() };
+        assert_eq!(files(&queue, 5), [2, 4].map(waiting), "the one at the front is not behind it");
+        queue.pop_front();
+        assert_eq!(files(&queue, 5), [2, 4, 6].map(waiting));
+        assert_eq!(files(&queue, 0), []);
     }
 
     #[test]

@@ -5,7 +5,7 @@
 use angelia_shared::ids::Position;
 use angelia_shared::units::UnixMillis;
 
-use super::{Account, Stage};
+use super::{Account, Stage, Waiting};
 use crate::domain::limits::{self, Earliest, HeldBy, forecast};
 
 impl Account {
@@ -16,6 +16,17 @@ impl Account {
         let recipient = self.progress.recipient.filter(|_| !self.progress.has_begun());
         let Earliest { at, held_by } = limits::earliest(&self.settings.limits, &self.memory, recipient, gap.max(now));
         Earliest { at, held_by: held_by.or((gap > now).then_some(HeldBy::AccountGap)) }
+    }
+
+    /// Those with a file among the `count` messages behind the one at the front that are likely to go within `within_ms`:
+    /// their files are worth fetching now. What goes later than that is fetched in time when it is at the front.
+    pub fn files_ahead(&self, count: usize, within_ms: u64, now: UnixMillis) -> impl Iterator<Item = Waiting> + '_ {
+        let turn = self.turn(now);
+        let is_near = move |waiting: &Waiting| {
+            let at = turn.of(waiting.at).and_then(|waits| waits.expected_at);
+            at.is_some_and(|at| at <= now.plus_ms(within_ms))
+        };
+        self.queue.files_behind_front(count).filter(is_near)
     }
 
     /// What the account does next, as far as that is known at `now`.

@@ -26,9 +26,7 @@ impl Owned {
     /// Gives the partition up, with nothing under way.
     pub(super) async fn release(&mut self) -> Ended {
         // The next owner may open its own as soon as the release is in the log.
-        if let Some(sessions) = self.sessions.take()
-            && tokio::time::timeout(CLOSE_WITHIN, sessions.close()).await.is_err()
-        {
+        if tokio::time::timeout(CLOSE_WITHIN, self.sessions.close()).await.is_err() {
             warn!(partition = self.part.0, "gave a partition up with sessions open");
             return Ended::GivenUp;
         }

@@ -19,7 +19,7 @@ fn client() -> CloudClient {
 
 fn idling(timeouts: Timeouts) -> CloudClient {
     let rule = rule("loopback");
-    let resolver = rule.system_resolver();
+    let resolver = ProviderResolver::of_the_system(&rule);
     CloudClient::with(rule, resolver, timeouts).expect("TLS can be set up")
 }
 

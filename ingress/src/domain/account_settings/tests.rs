@@ -11,6 +11,10 @@ fn whole() -> Value {
         "app_secret": "s", "verify_token": "v"})
 }
 
+fn public() -> ProviderRule {
+    ProviderRule::default()
+}
+
 fn with(field: &str, value: Value) -> Value {
     let mut whole = whole();
     whole[field] = value;
@@ -89,4 +93,23 @@ fn a_pause_may_have_an_end_and_nothing_else_may() {
 fn no_secret_is_in_a_debug_form() {
     let account = NewAccount::read(input(&with("access_token", json!("EAABsecret")))).expect("all fields are there");
     assert!(!format!("{account:?}").contains("EAABsecret"));
+}
+
+#[test]
+fn a_base_url_that_nothing_is_sent_to_is_refused_when_it_is_given() {
+    let rule: ProviderRule = angelia_shared::config::Value::read("http://10.0.0.7:9000").expect("a rule");
+    let new = |url: &str, rule: &ProviderRule| {
+        NewAccount::read(input(&with("base_url", json!(url)))).and_then(|new| new.cloud.check_reach(rule))
+    };
+    let edit = |url: &str, rule: &ProviderRule| {
+        AccountEdit::read(input(&json!({"base_url": url}))).and_then(|edit| edit.cloud.check_reach(rule))
+    };
+    for url in ["http://10.0.0.7:9000/graph", "http://127.0.0.1:9", "http://169.254.169.254/", "http://[::1]/"] {
+        let fault = new(url, &public()).expect_err("it is not public");
+        assert_eq!((fault.field, fault.what.as_str()), (Some("base_url"), NOT_REACHED), "{url}");
+        assert!(edit(url, &public()).is_err(), "{url}");
+    }
+    assert!(new("http://10.0.0.7:9000/graph", &rule).is_ok() && edit("http://10.0.0.7:9000", &rule).is_ok());
+    assert!(new("http://10.0.0.7:9001", &rule).is_err() && edit("http://10.0.0.8:9000", &rule).is_err());
+    assert!(new("https://graph.example.com", &public()).is_ok(), "a name is judged where it leads, when it is called");
 }

@@ -169,8 +169,17 @@ pub(crate) fn refusal(status: u16) -> Text {
 
 #[cfg(test)]
 mod tests {
+    use angelia_shared::fail_reason::FailReason;
+
     use super::*;
     use crate::domain::console::language::Language;
+
+    #[test]
+    fn every_reason_that_a_message_can_fail_with_has_a_sentence() {
+        for code in FailReason::ALL.map(FailReason::code) {
+            assert!(reason(code).is_some(), "{code}");
+        }
+    }
 
     #[test]
     fn what_holds_a_message_is_said_in_words() {

@@ -4,7 +4,7 @@ use angelia_shared::event::attempt::AttemptOutcome;
 use angelia_shared::event::message::UnknownPolicy;
 use angelia_shared::event::{CancelRequested, Event, KeyUsed, MessageAccepted, OutcomeSettled, Receipt};
 use angelia_shared::ids::{MessageId, Position};
-use angelia_shared::query::StatementKind;
+use angelia_shared::query::{Moved, StatementKind};
 use angelia_shared::units::UnixMillis;
 
 use super::super::acceptance::{Acceptance, Accepted};
@@ -14,7 +14,7 @@ use super::super::keys;
 use super::super::lanes::Lane;
 use super::super::message::{Happened, Message, Outcome, Report};
 use super::super::queue::Queue;
-use super::super::statement::{Line, Sums};
+use super::super::statement::Sums;
 use super::super::table::Tables;
 use super::super::wallet::Wallet;
 use super::{Fold, Owner};
@@ -45,7 +45,7 @@ impl<T: Tables> Fold<'_, T> {
         let consumed = wallet.consumed(fact.credits);
         let wallet = consumed.clone().unwrap_or(wallet);
         self.tables.put(&workspace, &wallet);
-        let line = Line {
+        let line = Moved {
             at: fact.at,
             kind: StatementKind::Charge,
             credits: fact.credits,

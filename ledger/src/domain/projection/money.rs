@@ -2,7 +2,7 @@
 
 use angelia_shared::event::{CreditsDrawn, CreditsGranted, CreditsRefunded, CreditsReturned, RefundItem, Totals};
 use angelia_shared::ids::{Position, WorkspaceId};
-use angelia_shared::query::StatementKind;
+use angelia_shared::query::{Moved, StatementKind};
 use angelia_shared::units::{Credits, UnixMillis};
 
 use super::super::acceptance::{self, Acceptance};
@@ -10,7 +10,7 @@ use super::super::contradiction::Broken;
 use super::super::index::{self, Shadow};
 use super::super::lanes::{self, Lane};
 use super::super::message::Happened;
-use super::super::statement::{Line, Sums};
+use super::super::statement::Sums;
 use super::super::table::Tables;
 use super::super::wallet::{Movement, Wallet};
 use super::Fold;
@@ -23,7 +23,7 @@ impl<T: Tables> Fold<'_, T> {
         fact: &CreditsGranted,
     ) -> Result<(), T::Error> {
         let (before, broken) = self.moved(at, workspace, Movement::Grant(fact.credits), fact.totals)?;
-        let line = Line {
+        let line = Moved {
             at: fact.at,
             kind: StatementKind::Grant,
             credits: fact.credits,
@@ -71,7 +71,7 @@ impl<T: Tables> Fold<'_, T> {
         let mut sum = Credits::ZERO;
         for (number, item) in fact.items.iter().enumerate() {
             sum = plus(sum, item.credits);
-            let line = Line {
+            let line = Moved {
                 at: fact.at,
                 kind: StatementKind::Refund,
                 credits: item.credits,

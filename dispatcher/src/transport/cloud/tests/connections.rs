@@ -84,7 +84,8 @@ impl Lookup for Changing {
 
 async fn outcome_at(allowed: &str, base_url: &str, answers: &[IpAddr]) -> (Outcome, Result<MediaId, Outcome>) {
     let rule = rule(allowed);
-    let resolver = rule.resolver(Arc::new(Changing { answers: answers.to_vec(), asked: AtomicUsize::new(0) }));
+    let resolver =
+        ProviderResolver::new(&rule, Arc::new(Changing { answers: answers.to_vec(), asked: AtomicUsize::new(0) }));
     let limit = Duration::from_secs(5);
     let timeouts = Timeouts { connect: limit, call: limit, upload: limit, idle: limit };
     let client = CloudClient::with(rule, resolver, timeouts).expect("TLS can be set up");

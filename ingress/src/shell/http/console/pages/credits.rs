@@ -3,7 +3,6 @@
 use angelia_shared::clock;
 use angelia_shared::event::WorkspaceChanged;
 use angelia_shared::query::{StatementKind, StatementLine};
-use angelia_shared::units::UnixMillis;
 use maud::{Markup, PreEscaped, html};
 
 use super::{Page, newest};
@@ -138,21 +137,21 @@ fn table(visit: &Visit, workspace: &WorkspaceChanged, lines: &[StatementLine]) -
 }
 
 fn row(visit: &Visit, workspace: &WorkspaceChanged, line: &StatementLine) -> Markup {
-    let (text, meant, sign) = match line.kind {
+    let (text, meant, sign) = match line.moved.kind {
         StatementKind::Grant => (w::KIND_GRANT, Tone::Good, "+"),
         StatementKind::Charge => (w::KIND_CHARGE, Tone::Plain, "−"),
         StatementKind::Refund => (w::KIND_REFUND, Tone::Busy, "+"),
     };
-    let reason = line.reason.as_deref().unwrap_or_default();
+    let reason = line.moved.reason.as_deref().unwrap_or_default();
     html! {
         tr #{ "line-" (line.at_position.to_string().replace('.', "-")) } {
-            td { (parts::time(&line.at.to_rfc3339())) }
+            td { (parts::time(&line.moved.at.to_rfc3339())) }
             td { (parts::badge(visit.t(text), meant)) }
-            td .number { (sign) (visit.manner.number(line.credits.0)) }
+            td .number { (sign) (visit.manner.number(line.moved.credits.0)) }
             td .number { (visit.manner.number(line.balance.0)) }
             td .text {
                 @match told::reason(reason) { Some(known) => (visit.t(known)), None => bdi { (reason) } }
-                @if let Some(message) = line.message { " " a href={ "/console/w/" (workspace.id) "/messages/" (message) } { code { (message) } } }
+                @if let Some(message) = line.moved.message { " " a href={ "/console/w/" (workspace.id) "/messages/" (message) } { code { (message) } } }
             }
         }
     }

@@ -1,0 +1,108 @@
+//! What the owner of a partition begins when something is due: preparations, events to store, calls.
+
+use std::sync::Arc;
+
+use angelia_shared::clock;
+use angelia_shared::event::Event;
+use angelia_shared::ids::AccountId;
+use angelia_shared::units::UnixMillis;
+
+use smallvec::SmallVec;
+
+use super::super::ahead::{AHEAD_PER_ACCOUNT, AHEAD_WITHIN_MS};
+use super::super::call::{self, Done, Under, Writes};
+use super::super::prepare::{self, Order, Prepared, Tries};
+use super::{Next, Owned, PREPARE_AGAIN_MS};
+use crate::domain::account::{Decision, Preparation, Write};
+
+/// Ends of waiting messages that are stored together, at most: a fourth of a batch, so that other accounts' events find
+/// room in it.
+const TOGETHER_MAX: usize = 250;
+/// The bytes that they may have, roughly: each carries what a new owner must know.
+const TOGETHER_BYTES: usize = 512 * 1024;
+
+impl Owned {
+    /// Does everything that is due.
+    pub(super) fn act(&mut self) {
+        self.reported.clear();
+        let now = self.context.clock.now();
+        while let Some(account) = self.rules.due(now) {
+            match self.rules.next(account, now) {
+                Decision::Wait(_) => {}
+                Decision::Prepare(preparation) => self.prepare(account, preparation),
+                Decision::Write(write) => {
+                    let writes = self.together(account, *write, now);
+                    self.write_all(account, writes);
+                }
+            }
+            self.look_ahead(account, now);
+        }
+    }
+
+    /// Fetches the files of those behind the front, and lets go of those of messages that have left the queue.
+    pub(super) fn look_ahead(&mut self, account: AccountId, now: UnixMillis) {
+        let Some(rules) = self.rules.account(account) else { return };
+        let next: SmallVec<[_; AHEAD_PER_ACCOUNT]> =
+            rules.files_ahead(AHEAD_PER_ACCOUNT, AHEAD_WITHIN_MS, now).collect();
+        if let Some(begin) = self.ahead.look(account, rules.front_message(), &next) {
+            let kept = self.kept.get(begin.message);
+            self.ahead.begin(account, begin, kept, &self.over, self.report.clone());
+        }
+    }
+
+    /// Gathers what may be stored together with an event.
+    fn together(&mut self, account: AccountId, first: Write, now: UnixMillis) -> Writes {
+        let mut more = Vec::new();
+        if matches!(first.event, Event::MessageExpired(_) | Event::MessageCancelled(_)) {
+            // The others carry the same and little more.
+            let room = TOGETHER_BYTES / (first.event.to_line().len() + 1_024);
+            while more.len() + 1 < room.min(TOGETHER_MAX)
+                && let Some(write) = self.rules.also(account, more.last().unwrap_or(&first), now)
+            {
+                more.push(*write);
+            }
+        }
+        Writes { first, more }
+    }
+
+    fn prepare(&mut self, account: AccountId, preparation: Preparation) {
+        let message = preparation.message;
+        let before = self.next.get(&account).filter(|next| next.message == message);
+        let tries = before.map_or(Tries::default(), |next| next.tries);
+        self.next.insert(account, Next { message, tries, outgoing: None });
+        let begun_ahead = self.ahead.running(account, message);
+        let order = Order { preparation, kept: self.kept.take(message), tries, begun_ahead };
+        let known = self.context.directory.read().any_account(account).cloned();
+        let (context, report, over) = (Arc::clone(&self.context), self.report.clone(), self.over.clone());
+        self.context.tasks.start("preparing a message", async move {
+            let prepare = async {
+                match known {
+                    Some(known) => prepare::prepare(&context, known, order).await,
+                    None => Prepared::Again(PREPARE_AGAIN_MS, tries),
+                }
+            };
+            // Nobody listens when the partition is lost; a preparation has no effect.
+            if let Some(prepared) = over.run_until_cancelled(prepare).await {
+                let _gone = report.send(Done::Prepared { account, message, prepared }).await;
+            }
+        });
+    }
+
+    pub(super) fn write(&mut self, account: AccountId, write: Write) {
+        self.write_all(account, Writes { first: write, more: Vec::new() });
+    }
+
+    fn write_all(&mut self, account: AccountId, writes: Writes) {
+        let Some(workspace) = self.rules.account(account).map(|account| account.workspace()) else { return };
+        let idempotent = self.rules.account(account).is_some_and(|account| account.settings().idempotent);
+        let under = Under { part: self.part, claim: self.rules.claim(), workspace, account, idempotent };
+        let outgoing = writes.first.call.and_then(|(message, _)| {
+            let next = self.next.get(&account).filter(|next| next.message == message)?;
+            next.outgoing.clone()
+        });
+        let (count, _) = self.under_way.entry(account).or_insert_with(|| (0, clock::uptime()));
+        *count += 1 + usize::from(writes.first.call.is_some());
+        let task = call::write(Arc::clone(&self.context), under, writes, outgoing, self.report.clone());
+        self.context.tasks.start("writing and calling", task);
+    }
+}
