@@ -11,6 +11,7 @@ pub mod head;
 pub mod index;
 pub mod keys;
 pub mod lanes;
+pub mod lean_tables;
 pub mod message;
 pub mod overtake;
 pub mod places;

@@ -5,10 +5,10 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::marker::PhantomData;
 use std::str::FromStr;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::units::UnixMillis;
@@ -179,8 +179,7 @@ impl Serialize for MessageId {
 
 impl<'de> Deserialize<'de> for MessageId {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
-        text.parse().map_err(D::Error::custom)
+        read_text(deserializer, "message id")
     }
 }
 
@@ -246,9 +245,26 @@ impl JsonSchema for Position {
 
 impl<'de> Deserialize<'de> for Position {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
-        text.parse().map_err(D::Error::custom)
+        read_text(deserializer, "position")
     }
+}
+
+/// Reads a value from its text, without making a copy of the text: the log is full of them.
+fn read_text<'de, D: Deserializer<'de>, T: FromStr<Err = BadId>>(
+    deserializer: D,
+    noun: &'static str,
+) -> Result<T, D::Error> {
+    struct Visitor<T>(&'static str, PhantomData<T>);
+    impl<T: FromStr<Err = BadId>> serde::de::Visitor<'_> for Visitor<T> {
+        type Value = T;
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str(self.0)
+        }
+        fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<T, E> {
+            text.parse().map_err(E::custom)
+        }
+    }
+    deserializer.deserialize_str(Visitor(noun, PhantomData))
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ use super::super::statement::Sums;
 use super::super::table::Tables;
 use super::super::wallet::{Movement, Wallet};
 use super::Fold;
+use super::messages::note;
 
 impl<T: Tables> Fold<'_, T> {
     pub(super) fn granted(
@@ -30,7 +31,7 @@ impl<T: Tables> Fold<'_, T> {
             message: None,
             reason: Some(fact.reason.clone()),
         };
-        self.shared.line(workspace, at, Sums::of(&before), line);
+        self.shared.line::<T>(workspace, at, Sums::of(&before), line);
         self.broken(at, workspace, broken)
     }
 
@@ -79,7 +80,7 @@ impl<T: Tables> Fold<'_, T> {
                 reason: Some(item.reason.clone()),
             };
             let place = Position::new(at.seq, u16::try_from(number).unwrap_or(u16::MAX));
-            self.shared.line(workspace, place, Sums::of(&before), line);
+            self.shared.line::<T>(workspace, place, Sums::of(&before), line);
             let refunded = self.refund_part(at, workspace, item, fact.at)?;
             self.broken(at, workspace, refunded.err())?;
         }
@@ -124,7 +125,7 @@ impl<T: Tables> Fold<'_, T> {
         let before = Shadow::of(&message);
         let refunded = message.refund(item.part, item.credits);
         let detail = Some(item.reason.clone());
-        message.timeline.add(Happened { position: at, at: time, event: "CreditsRefunded", detail });
+        note::<T>(&mut message, Happened { position: at, at: time, event: "CreditsRefunded", detail });
         index::write(self.tables, place, &before, &message)?;
         Ok(refunded)
     }
