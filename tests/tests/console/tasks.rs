@@ -68,6 +68,22 @@ async fn a_refused_call_and_a_failed_message_say_why_and_what_to_do() {
 }
 
 #[tokio::test]
+async fn a_link_is_checked_before_anything_is_sent() {
+    let installation = installation().await;
+    let tenant = Tenant::new(installation, 10).await;
+    tenant.account(FAST).await;
+    let browser = signed_in(Kind::DESK, installation, &tenant.owner_token).await;
+    browser.go(&place(installation, &tenant.id, &format!("/webhooks/{}", tenant.webhook_id))).await;
+    browser.click("button[value=check]").await;
+    browser.sees("#try-answer", "Enter a file link first").await;
+    browser.fill("#try-file_url", "http://127.0.0.1:9/report.pdf").await;
+    browser.click("button[value=check]").await;
+    let said = browser.sees("#try-answer", "The link does not download a file").await;
+    assert!(said.contains("an address that is not public"), "{said}");
+    assert_eq!(tenant.wallet().await.consumed, 0);
+}
+
+#[tokio::test]
 async fn a_webhook_is_switched_gets_a_new_url_with_a_grace_and_is_removed() {
     let installation = installation().await;
     let tenant = Tenant::new(installation, 10).await;
