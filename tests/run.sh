@@ -18,22 +18,24 @@ command -v cargo >/dev/null || {
 ANGELIA_NATS_SERVER=$("$root/deploy/nats.sh")
 export ANGELIA_NATS_SERVER
 
+# Cargo tests the whole workspace when it is told both to do that and to test one package.
+scope=--workspace whole_system=yes
+for argument in "$@"; do
+    case "$argument" in
+    --) break ;;
+    *angelia-tests) scope='' whole_system=yes ;;
+    -p | -p?* | --package | --package=*) [ -z "$scope" ] || scope='' whole_system='' ;;
+    esac
+done
+
+# The whole-system tests hold the API against its document with a tool from PyPI, and look at the console in a browser.
+if [ -n "$whole_system" ]; then
+    ANGELIA_SCHEMATHESIS=$("$root/tests/schemathesis/install.sh")
+    ANGELIA_AXE=$("$root/tests/browser/install.sh")
+    export ANGELIA_SCHEMATHESIS ANGELIA_AXE
+fi
+
 cd "$root"
 # Apart from the tests and first: the whole-system tests start the program itself, whose place is fixed.
 cargo build --workspace --locked --target-dir "$root/target"
-# Cargo tests the whole workspace when it is told both to do that and to test one package.
-scope=--workspace
-has_api_tests=
-for argument in "$@"; do
-    case "$argument" in
-    -p | -p?* | --package | --package=*) scope= ;;
-    --) break ;;
-    esac
-    case "$argument" in *angelia-tests) has_api_tests=yes ;; esac
-done
-# One of the whole-system tests holds the API against its document with a tool from PyPI.
-if [ -n "$scope$has_api_tests" ]; then
-    ANGELIA_SCHEMATHESIS=$("$root/tests/schemathesis/install.sh")
-    export ANGELIA_SCHEMATHESIS
-fi
 exec cargo test ${scope:+"$scope"} --locked --target-dir "$root/target" "$@"

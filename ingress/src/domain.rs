@@ -9,6 +9,7 @@ pub mod as_of;
 pub mod callback;
 pub mod caller;
 pub mod chat;
+pub(crate) mod console;
 pub mod field;
 pub mod hand_over;
 pub mod idempotency_key;

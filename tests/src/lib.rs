@@ -9,6 +9,7 @@
 //! through every history of a small installation.
 
 pub mod blows;
+pub mod browser;
 pub mod checker;
 pub mod client;
 pub mod cluster;

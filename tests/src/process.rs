@@ -204,6 +204,7 @@ kill -TERM "$1" 2>/dev/null
 tries=0
 while kill -0 "$1" 2>/dev/null && [ $tries -lt 150 ]; do sleep 0.1; tries=$((tries + 1)); done
 kill -KILL "$1" 2>/dev/null
+kill -KILL -- "-$1" 2>/dev/null
 [ -f "$2" ] && kill -KILL "$(cat "$2")" 2>/dev/null
 [ -n "$4" ] || rm -rf "$3"
 "#;

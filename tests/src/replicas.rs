@@ -190,6 +190,11 @@ impl Replicas {
         self.urls.iter().map(|base| Hook::new(&format!("{base}/hooks/{token}"))).collect()
     }
 
+    /// Where the replicas of the ingress listen.
+    pub fn urls(&self) -> &[String] {
+        &self.urls
+    }
+
     /// A path in the workspace.
     pub fn path(&self, rest: &str) -> String {
         format!("/workspaces/{}{rest}", self.workspace)

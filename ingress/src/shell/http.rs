@@ -8,6 +8,7 @@ mod api;
 mod attended;
 mod body;
 mod callbacks;
+mod console;
 mod health;
 mod lingering;
 mod places;
@@ -21,6 +22,7 @@ use std::time::Duration;
 
 use angelia_shared::directory::DirectoryView;
 use angelia_shared::log::EventLog;
+use angelia_shared::members::MembersView;
 use angelia_shared::vault::Vault;
 use axum::Router;
 use axum::body::Body;
@@ -28,6 +30,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::response::Response;
 use http::{HeaderMap, Request};
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 use self::body::BodyReader;
 use self::callbacks::KnownSenders;
@@ -63,6 +66,10 @@ pub(crate) struct Parts {
     pub(crate) known_senders: KnownSenders,
     /// None where nothing is limited.
     pub(crate) rate_limits: Option<RateLimits>,
+    /// Who is alive.
+    pub(crate) members: MembersView,
+    /// Cancelled when no more calls are taken: what streams ends then.
+    pub(crate) stopping: CancellationToken,
 }
 
 /// What handlers share.
@@ -79,11 +86,14 @@ pub(crate) struct Services {
     pub(crate) chats: Chats,
     pub(crate) refusals: RefusalLog,
     pub(crate) gate: watch::Receiver<bool>,
+    pub(crate) members: MembersView,
+    pub(crate) stopping: CancellationToken,
 }
 
 /// Puts together what handlers share.
 pub(crate) fn app(config: Config, public_url: String, services: Services) -> App {
-    let Services { log, vault, directory, api_log, admission, keyed_calls, chats, refusals, gate } = services;
+    let Services { log, vault, directory, api_log, admission, keyed_calls, chats, refusals, gate, members, stopping } =
+        services;
     Arc::new(Parts {
         bodies: BodyReader::new(Duration::from_secs(config.body_timeout_s)),
         writer: DirectoryWriter::new(api_log.clone(), directory.clone()),
@@ -101,6 +111,8 @@ pub(crate) fn app(config: Config, public_url: String, services: Services) -> App
         chats,
         refusals,
         gate,
+        members,
+        stopping,
     })
 }
 
@@ -128,7 +140,10 @@ impl Answering for Routes {
 }
 
 fn others(app: App) -> Router {
-    api::router(&app.public_url)
+    let api = api::router(&app.public_url);
+    // The console asks the same routes, inside the process.
+    let console = console::router(Arc::clone(&app), api.clone().with_state(Arc::clone(&app)));
+    api.merge(console)
         // Each handler counts its own bytes, so that it can answer in its own form.
         .layer(DefaultBodyLimit::disable())
         .with_state(app)

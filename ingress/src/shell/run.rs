@@ -170,6 +170,7 @@ async fn start(
     let (refusals, refusals_task) = refusals.map_err(RunIngressError::Open)?;
     let (directory, directory_task) = DirectoryView::start(log.clone(), "ingress", stop.clone());
     let (admission, admission_task) = Admission::start(log.clone(), member, admission, stop.clone());
+    let alive = others.clone();
     let live: Live = Arc::new(move || {
         let (members, me) = (others.read(), std::iter::once(member));
         me.chain(members.of(Service::Ingress).map(|other| other.member).filter(|other| *other != member)).collect()
@@ -181,7 +182,9 @@ async fn start(
     let writer = Writer::open(log.clone(), options).await?;
     let (appender, appender_task) = Appender::start(writer, AppenderOptions::default(), stop.clone());
     let api_log = ApiLog::new(appender);
-    let services = Services { log, vault, directory, api_log, admission, keyed_calls, chats, refusals, gate };
+    let (members, stopping) = (alive, serving.clone());
+    let services =
+        Services { log, vault, directory, api_log, admission, keyed_calls, chats, refusals, gate, members, stopping };
     let tasks = Tasks {
         directory: directory_task,
         members: members_task,

@@ -12,7 +12,7 @@
 mod account_forms;
 mod accounts;
 mod activations;
-mod allowed;
+pub(super) mod allowed;
 mod answer;
 mod chats;
 mod credits;

@@ -143,7 +143,14 @@ fn principal(head: &Head, app: &Parts) -> Result<Principal, Problem> {
     let given =
         given.and_then(|value| value.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
     let (_, given) = given.ok_or_else(Problem::unauthenticated)?;
-    let given = given.trim();
+    principal_of(app, given.trim())
+}
+
+/// Who holds a token.
+///
+/// # Errors
+/// When nobody does, or the directory is still being read.
+pub(in crate::shell::http) fn principal_of(app: &Parts, given: &str) -> Result<Principal, Problem> {
     // For the operator, too: a workspace that was not read yet would seem not to be there.
     if !app.directory.is_complete() {
         return Err(Problem::unavailable("the directory is still being read"));
