@@ -26,6 +26,9 @@ impl Drop for TestLedger {
     }
 }
 
+/// Items of the longest answer: a ledger's may be shorter than what was asked for, since it is one message of the broker's.
+const SHORT: usize = 2;
+
 #[derive(Default)]
 struct Folded {
     position: u64,
@@ -226,7 +229,7 @@ async fn answer(topic: &str, payload: &[u8], folded: &Mutex<Folded>) -> Vec<u8> 
                     && ask.from.is_none_or(|from| line.moved.at >= from)
                     && ask.to.is_none_or(|to| line.moved.at < to)
             });
-            reply(as_of_seq, asked.take(ask.limit as usize).cloned().collect::<Vec<_>>())
+            reply(as_of_seq, asked.take((ask.limit as usize).min(SHORT)).cloned().collect::<Vec<_>>())
         }
         "message" => {
             let AskMessage { workspace, message } = read(payload);
@@ -242,7 +245,10 @@ async fn answer(topic: &str, payload: &[u8], folded: &Mutex<Folded>) -> Vec<u8> 
                     && ask.account.is_none_or(|account| message.account == account)
             };
             let all = folded.messages.iter().enumerate().rev().filter(|(_, message)| fits(message));
-            reply(as_of_seq, all.take(ask.limit as usize).map(|(at, _)| folded.view(at, false)).collect::<Vec<_>>())
+            reply(
+                as_of_seq,
+                all.take((ask.limit as usize).min(SHORT)).map(|(at, _)| folded.view(at, false)).collect::<Vec<_>>(),
+            )
         }
         "activations" => {
             let ask: AskActivations = read(payload);

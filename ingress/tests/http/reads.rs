@@ -19,7 +19,7 @@ async fn a_message_is_shown_with_its_recipient_place_and_timeline() {
     let first = tenant.call(hello()).await.message_id();
     let second = tenant.call(hello()).await.message_id();
     let shown = tenant.get(&format!("/messages/{}", second.public())).await.expect(200);
-    let expected = json!({"id": second.public(), "state": "queued", "reason": null, "detail": null, "account_id": account,
+    let expected = json!({"id": second.public(), "state": "queued", "reason": null, "reason_text": null, "detail": null, "account_id": account,
         "webhook_id": tenant.webhook_id, "to": "+14151231234", "to_kind": "phone", "credits": 1, "refunded": 0,
         "accepted_at": shown["accepted_at"], "parts": [], "timeline": shown["timeline"], "position": 2,
         "expected_at": null, "held_by": null});

@@ -6,7 +6,8 @@
 //! Invariants:
 //! - Folding over these tables gives the head, the state digest and the report that folding over all rows gives.
 //!
-//! Memory: about 100 bytes a message, against a kilobyte for all of its rows.
+//! Memory: 170 bytes a message, when half of them were sent and read (`audit replay` in `angelia-bench replay`, at 20,480 and at
+//! 120,320 messages).
 
 use std::any::Any;
 use std::collections::HashMap;

@@ -92,7 +92,7 @@ impl Rebuilt {
 
 /// Replays whole batches up to `until`, or to the log's end. Appends nothing.
 ///
-/// What rules look at is held in memory: about a hundred bytes a message.
+/// What rules look at is held in memory: see [`LeanTables`].
 ///
 /// # Errors
 /// [`ReplayError`].

@@ -140,6 +140,16 @@ async fn memory(args: &Args) -> anyhow::Result<Vec<Row>> {
         rows.push(Row::new(what("ledger, caught up"), "MiB", 0, resident, aim));
         rows.push(Row::new("  at most on the way", "MiB", 0, largest, aim));
         rows.push(Row::new("  cold start", "s", 1, seconds, Aim::None));
+        for command in ["verify", "replay"] {
+            let (mut largest, mut seconds) = (Vec::new(), Vec::new());
+            for _ in 0..args.memory_rounds {
+                let measured = live::audit(&broker.access(), command).await?;
+                largest.push(measured.largest_mib);
+                seconds.push(measured.seconds);
+            }
+            rows.push(Row::new(format!("  audit {command}, at most"), "MiB", 0, largest, Aim::None));
+            rows.push(Row::new(format!("  audit {command}"), "s", 1, seconds, Aim::None));
+        }
     }
     Ok(rows)
 }

@@ -15,8 +15,8 @@ use crate::domain::digest::state_digest;
 use crate::domain::projection::Projection;
 use crate::domain::{answer, dead_lanes, keys, statement};
 
-/// Lines or messages in one answer; callers page.
-const LIST_MAX: usize = 1_000;
+/// Lines or messages in one answer; callers page. The largest page of the API, and one more that tells of the next page.
+const LIST_MAX: usize = 1_001;
 /// Records of the log that one answer reads at once.
 const LOG_READS_AT_ONCE: usize = 8;
 

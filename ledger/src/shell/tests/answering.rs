@@ -216,6 +216,29 @@ async fn the_live_digest_is_the_one_of_a_replay_from_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_long_statement_is_told_in_pages_that_leave_nothing_out() {
+    let town = Town::new().await;
+    let mut pen = town.pen().await;
+    pen.grant(workspace(OURS), 5_000).await;
+    for _ in 0..5 {
+        pen.accept(workspace(OURS), 450).await;
+    }
+    let ledger = town.ledger("a", &[]).await;
+    let (mut balances, mut pages, mut after) = (Vec::new(), Vec::new(), None);
+    loop {
+        let lines = town.ask(statement(1_001, after), 0).await;
+        let Some(last) = lines.last() else { break };
+        after = Some(last.at_position);
+        pages.push(lines.len());
+        balances.extend(lines.iter().map(|line| line.balance.0));
+    }
+    // The largest page of the API, and one more that tells of the next.
+    assert_eq!(pages, [1_001, 1_001, 249]);
+    assert_eq!(balances, (2_750..=5_000).rev().collect::<Vec<_>>());
+    ledger.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_suspended_ledger_delays_every_question_a_little_and_loses_none() {
     let town = Town::new().await;
     let ledger = town.ledger("a", &[]).await;

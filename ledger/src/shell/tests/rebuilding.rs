@@ -16,6 +16,7 @@ use tokio::sync::watch;
 
 use super::PATIENCE;
 use super::town::{Pen, Town, failed, sent, unknown, webhook, workspace};
+use crate::audit::check;
 use crate::domain::table::Tables as _;
 use crate::domain::wallet::Wallet;
 use crate::shell::consumer::Progress;
@@ -169,6 +170,23 @@ async fn spoil(town: &Town, folder: &str) {
     let wallet: Wallet = overlay.get(&OURS).unwrap().unwrap();
     overlay.put(&OURS, &Wallet { consumed: Credits(wallet.consumed.0 + 7), ..wallet });
     overlay.sync().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_running_ledger_that_has_something_else_than_the_log_breaks_lg_1() {
+    let town = Town::new().await;
+    some_history(&mut town.pen().await).await;
+    let ledger = town.ledger("a", &[]).await;
+    everything(&town).await;
+    let compared = check::compare_live(&town.log, 0, |_| ()).await.unwrap();
+    assert_eq!(compared.finding(), None);
+    ledger.stop().await;
+    spoil(&town, "a").await;
+    let ledger = town.ledger("a", &[]).await;
+    let end = town.log.last_sequence().await.unwrap();
+    let finding = check::compare_live(&town.log, end, |_| ()).await.unwrap().finding();
+    assert_eq!(finding.map(|finding| finding.invariant), Some("LG-1"));
+    ledger.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -21,6 +21,8 @@ const CREDITS: u64 = 100_000_000;
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// Pause between two looks at a ledger that catches up.
 const CATCH_UP_LOOK: Duration = Duration::from_millis(500);
+/// Pause between two looks at an audit.
+const AUDIT_LOOK: Duration = Duration::from_millis(20);
 /// How long a ledger may take to catch up: an hour.
 const CATCH_UP_LOOKS: u32 = 7_200;
 
@@ -58,13 +60,13 @@ pub(super) async fn lag(connections: usize, seconds: u64, rounds: usize) -> anyh
     ])
 }
 
-/// What a ledger that started with an empty folder took.
+/// What a process that read the whole log took.
 pub(super) struct Measured {
-    /// Resident when it had caught up.
+    /// Resident when it had come to the end.
     pub(super) resident_mib: f64,
     /// The most on the way.
     pub(super) largest_mib: f64,
-    /// Until it had caught up.
+    /// Until it had come to the end.
     pub(super) seconds: f64,
 }
 
@@ -107,4 +109,28 @@ pub(super) async fn memory(access: &Access, log: &EventLog, folder: &Path) -> an
         tokio::time::sleep(CATCH_UP_LOOK).await;
     }
     bail!("the ledger did not catch up within an hour")
+}
+
+/// Runs an audit of everything that is in the log, as a process of its own.
+pub(super) async fn audit(access: &Access, command: &str) -> anyhow::Result<Measured> {
+    let mut child = Command::new(program()?)
+        .args(["audit", command, "--nats", &access.url])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .context("cannot start an audit")?;
+    let began = monotonic();
+    let (mut resident, mut largest_mib) = (0.0, 0.0_f64);
+    loop {
+        if let Some(status) = child.try_wait()? {
+            let seconds = began.elapsed().as_secs_f64();
+            if !status.success() {
+                bail!("audit {command} ended with {status}");
+            }
+            return Ok(Measured { resident_mib: resident, largest_mib, seconds });
+        }
+        resident = resident_mib(child.id());
+        largest_mib = largest_mib.max(resident);
+        tokio::time::sleep(AUDIT_LOOK).await;
+    }
 }

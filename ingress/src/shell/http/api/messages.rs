@@ -123,18 +123,22 @@ async fn search(
     let text = text.map(|text| text.to_lowercase());
     let (mut found, mut before, mut searched) = (Vec::new(), page.after, 0);
     loop {
-        let limit = page.limit - found.len();
-        let ask =
-            AskMessages { workspace, state, account, before, limit: u32::try_from(limit + 1).unwrap_or(u32::MAX) };
-        let (mut messages, _) = ledger::ask(app, ask).await?;
-        let more = messages.len() > limit;
-        messages.truncate(limit);
+        // With a full page, or after a long search, it is only asked whether there is more.
+        let room = if searched < SEARCHED_MAX { page.limit - found.len() } else { 0 };
+        let limit = u32::try_from(room + 1).unwrap_or(u32::MAX);
+        let (mut messages, _) = ledger::ask(app, AskMessages { workspace, state, account, before, limit }).await?;
+        // An answer may be shorter than what was asked for; only an empty one is the end.
+        if messages.is_empty() {
+            return Ok((found, None));
+        }
+        let more = messages.len() > room;
+        messages.truncate(room);
         searched += messages.len();
         before = messages.last().map(|message| message.accepted).or(before);
         let opened = with_content(app, workspace, messages).await?;
         found.extend(opened.into_iter().filter(|(_, content)| names(content.as_ref(), text.as_deref())));
-        if !more || found.len() == page.limit || searched >= SEARCHED_MAX {
-            return Ok((found, before.filter(|_| more)));
+        if more && (found.len() == page.limit || searched >= SEARCHED_MAX) {
+            return Ok((found, before));
         }
     }
 }

@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 
 use angelia_shared::csv;
 use angelia_shared::ids::Position;
-use angelia_shared::query::AskStatement;
+use angelia_shared::query::{AskStatement, StatementLine};
 use angelia_shared::shown::{COLUMNS, LineShown};
 use angelia_shared::units::UnixMillis;
 use axum::body::Body;
@@ -72,8 +72,18 @@ pub(super) async fn list(
 }
 
 async fn one_page(app: &App, ask: AskStatement, page: &Page<Position>) -> Result<Response, Problem> {
-    let limit = u32::try_from(page.limit + 1).unwrap_or(u32::MAX);
-    let (mut lines, _) = ledger::ask(app, AskStatement { limit, ..ask }).await?;
+    let mut lines: Vec<StatementLine> = Vec::new();
+    // One more than the page, so that it is known whether there is a next one. An answer may be shorter than what was asked
+    // for; only an empty one is the end.
+    while lines.len() <= page.limit {
+        let limit = u32::try_from(page.limit + 1 - lines.len()).unwrap_or(u32::MAX).min(READ_AT_ONCE);
+        let after = lines.last().map(|line| line.at_position).or(ask.after);
+        let (found, _) = ledger::ask(app, AskStatement { limit, after, ..ask.clone() }).await?;
+        if found.is_empty() {
+            break;
+        }
+        lines.extend(found);
+    }
     let next = page.cut(&mut lines, |line| line.at_position);
     let items: Vec<_> = lines.iter().map(LineShown::of).collect();
     Ok(json(StatusCode::OK, &List { items, next_cursor: next.map(page::cursor) }))
@@ -98,11 +108,12 @@ async fn file(app: App, ask: AskStatement) -> Result<Response, Problem> {
         };
         let written: String = lines.iter().map(|line| LineShown::of(line).to_csv()).collect();
         let next = match lines.last() {
-            Some(last) if lines.len() >= READ_AT_ONCE as usize => {
+            // An answer may be shorter than what was asked for; only an empty one is the end.
+            Some(last) => {
                 let after = Some(last.at_position);
                 Some((app, AskStatement { after, ..ask }, None))
             }
-            Some(_) | None => None,
+            None => None,
         };
         Some((Ok(Bytes::from(written)), next))
     });
