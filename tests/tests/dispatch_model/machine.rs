@@ -169,7 +169,7 @@ impl Machine {
         })
     }
 
-    fn from_outside(&self, state: &State, actions: &mut Vec<Action>) {
+    fn of_the_outside(&self, state: &State, actions: &mut Vec<Action>) {
         let facts = self.logs.facts(state.log);
         let stories = || (0..).zip(&facts.stories);
         if let Some((message, _)) = stories().find(|(_, story)| !story.is_accepted) {
@@ -411,7 +411,7 @@ impl Model for Dispatch {
             if state.broken.is_some() {
                 return;
             }
-            machine.from_outside(state, actions);
+            machine.of_the_outside(state, actions);
             machine.time(state, actions);
             machine.of_the_broker(state, actions);
             machine.of_the_provider(state, actions);

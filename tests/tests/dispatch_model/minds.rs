@@ -97,12 +97,15 @@ pub(crate) struct Written {
     pub(crate) write: Write,
 }
 
+/// What an owner knows once it was told something, and what it hands in.
+type Told = (MindId, Arc<[Written]>);
+
 pub(crate) struct Minds {
     world: World,
     minds: Vec<Arc<Partition>>,
     known: HashMap<Arc<Partition>, MindId>,
     origins: HashMap<Origin, MindId>,
-    told: HashMap<(MindId, Input), (MindId, Arc<[Written]>)>,
+    told: HashMap<(MindId, Input), Told>,
 }
 
 impl Minds {
@@ -147,7 +150,7 @@ impl Minds {
     }
 
     /// Tells an owner something. Returns what it knows then, and what it hands in.
-    pub(crate) fn tell(&mut self, mind: MindId, input: Input, entries: &Entries) -> (MindId, Arc<[Written]>) {
+    pub(crate) fn tell(&mut self, mind: MindId, input: Input, entries: &Entries) -> Told {
         if let Some(known) = self.told.get(&(mind, input)) {
             return known.clone();
         }

@@ -31,7 +31,7 @@
 //! | frozen bytes, the digest check (each alone is enough) | `shared/src/log/settle/tests.rs`, `frozen_bytes_and_the_digest_check_stand_in_for_each_other` |
 //! | IN-2: full read, head read, recheck, floor, in flight, guard | `ingress/src/domain/key_map/explorer.rs`, a test each |
 //!
-//! Not here: pace and order of sending, which have a world of their own in `dispatcher/src/domain/partition/tests/`.
+//! Not here: sending, which has a model of its own in `tests/tests/dispatch_model/`.
 
 mod forms;
 mod lane;
