@@ -8,8 +8,8 @@ use crate::shell::http::Parts;
 
 /// Lines that are wanted.
 const WANTED: usize = 50;
-/// Lines that one question brings.
-const READ_AT_ONCE: u32 = 1_000;
+/// Lines that one question brings: few, since it takes some questions to find where to begin.
+const READ_AT_ONCE: u32 = 200;
 /// The first span that is looked at: at full speed it has some hundred lines.
 const FIRST_MS: i64 = 16;
 /// By how much the next span is longer.
