@@ -18,6 +18,10 @@ command -v cargo >/dev/null || {
 ANGELIA_NATS_SERVER=$("$root/deploy/nats.sh")
 export ANGELIA_NATS_SERVER
 
+# One of them holds the API against its document with a tool from PyPI.
+ANGELIA_SCHEMATHESIS=$("$root/tests/schemathesis/install.sh")
+export ANGELIA_SCHEMATHESIS
+
 cd "$root"
 # Apart from the tests and first: the whole-system tests start the program itself, whose place is fixed.
 cargo build --workspace --locked --target-dir "$root/target"

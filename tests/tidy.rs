@@ -53,10 +53,12 @@ fn sources() -> Vec<Source> {
         for entry in fs::read_dir(&folder).expect("the project can be read") {
             let path: PathBuf = entry.expect("the project can be read").path();
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            // In a second work tree of a repository `.git` is a file.
+            if ["target", ".git", "angelia-data"].contains(&name.as_str()) {
+                continue;
+            }
             if path.is_dir() {
-                if !["target", ".git", "angelia-data"].contains(&name.as_str()) {
-                    folders.push(path);
-                }
+                folders.push(path);
             } else if let Ok(text) = fs::read_to_string(&path) {
                 let path = path.strip_prefix(&root).expect("it is below the root").to_string_lossy().into_owned();
                 sources.push(Source { path, text });

@@ -12,6 +12,7 @@ mod claims;
 mod health;
 mod keeper;
 mod kept;
+mod link_checks;
 mod partition;
 mod prepare;
 mod records;

@@ -21,7 +21,6 @@ pub mod cloud;
 pub(crate) mod http_client;
 mod outcome;
 mod providers;
-mod reason;
 mod sessions;
 #[cfg(test)]
 pub(crate) mod test_server;
@@ -32,11 +31,11 @@ use std::fmt;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 
+pub use angelia_shared::fail_reason::FailReason;
 pub use angelia_shared::reach::ProviderRule;
 pub use capabilities::{Capabilities, MediaKind};
 pub use http_client::BuildClientError;
 pub use outcome::{HeldState, Outcome, PutOffScope};
-pub use reason::FailReason;
 pub(crate) use sessions::LeasedSessions;
 pub use sessions::Sessions;
 pub use ways::Ways;

@@ -46,3 +46,5 @@ pub const CHECKPOINTS_FOLDED: &str = "ledger_checkpoints_folded_total";
 pub const GUARDS_LOST: &str = "ledger_guards_lost_total";
 /// 1 while this process holds the claim and acts.
 pub const ACTING: &str = "ledger_acting";
+/// Times that this process took the claim from one whose key is renewed and that paid nothing while refunds were due.
+pub const CLAIMS_OVERTAKEN: &str = "ledger_claims_overtaken_total";

@@ -3,10 +3,12 @@
 //! Shape: every id but the message's is a ULID, written as 26 characters of Crockford's base 32, so ids sort by time of
 //! birth and fit in a subject token.
 
+use std::borrow::Cow;
 use std::fmt;
+use std::marker::PhantomData;
 use std::str::FromStr;
 
-use serde::de::Error as _;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::units::UnixMillis;
@@ -16,6 +18,9 @@ use crate::{clock, dice};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a valid {0}")]
 pub struct BadId(&'static str);
+
+/// The form of a ULID that we write: upper case.
+const ULID_PATTERN: &str = "^[0-7][0-9A-HJKMNP-TV-Z]{25}$";
 
 macro_rules! ulid_id {
     ($(#[$doc:meta])* $name:ident, $noun:literal) => {
@@ -59,6 +64,20 @@ macro_rules! ulid_id {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 let mut buffer = [0; ulid::ULID_LEN];
                 serializer.serialize_str(ulid::Ulid(self.0).array_to_str(&mut buffer))
+            }
+        }
+
+        impl JsonSchema for $name {
+            fn inline_schema() -> bool {
+                true
+            }
+
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!({"type": "string", "description": concat!("The ", $noun, "."), "pattern": ULID_PATTERN})
             }
         }
 
@@ -160,8 +179,7 @@ impl Serialize for MessageId {
 
 impl<'de> Deserialize<'de> for MessageId {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
-        text.parse().map_err(D::Error::custom)
+        read_text(deserializer, "message id")
     }
 }
 
@@ -210,11 +228,43 @@ impl Serialize for Position {
     }
 }
 
+impl JsonSchema for Position {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Position".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let what = "Where it is in the log: a record's sequence and a line in it.";
+        json_schema!({"type": "string", "description": what, "pattern": "^[0-9]+\\.[0-9]+$"})
+    }
+}
+
 impl<'de> Deserialize<'de> for Position {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
-        text.parse().map_err(D::Error::custom)
+        read_text(deserializer, "position")
     }
+}
+
+/// Reads a value from its text, without making a copy of the text: the log is full of them.
+fn read_text<'de, D: Deserializer<'de>, T: FromStr<Err = BadId>>(
+    deserializer: D,
+    noun: &'static str,
+) -> Result<T, D::Error> {
+    struct Visitor<T>(&'static str, PhantomData<T>);
+    impl<T: FromStr<Err = BadId>> serde::de::Visitor<'_> for Visitor<T> {
+        type Value = T;
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str(self.0)
+        }
+        fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<T, E> {
+            text.parse().map_err(E::custom)
+        }
+    }
+    deserializer.deserialize_str(Visitor(noun, PhantomData))
 }
 
 #[cfg(test)]

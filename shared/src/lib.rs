@@ -1,12 +1,15 @@
 #![doc = include_str!("../README.md")]
 
 pub mod clock;
+pub mod cloud_code;
 pub mod config;
 pub mod csv;
 pub mod dice;
 pub mod directory;
 pub mod event;
+pub mod fail_reason;
 pub mod ids;
+pub mod link_check;
 pub mod log;
 pub mod members;
 pub mod metrics;

@@ -5,15 +5,11 @@
 //! A list may be shorter than its limit, since an answer is one message of the broker's: go on after its end until it is
 //! empty.
 
+mod asking;
 mod reading;
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
-use async_nats::RequestErrorKind;
-use bytes::Bytes;
-use futures_util::StreamExt as _;
-use futures_util::stream::FuturesUnordered;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -21,19 +17,15 @@ use crate::event::{Digest, Sealed, Totals};
 use crate::ids::{AccountId, MessageId, Position, WebhookId, WorkspaceId, WriterId};
 use crate::units::{Credits, UnixMillis};
 
+pub use asking::{AskError, TIMEOUT, ask};
 pub use reading::{READING_SUBJECT, Reading, reading};
 
 /// Name of the NATS micro service.
 pub const SERVICE: &str = "ledger";
-/// What every question's subject begins with.
+/// What the subject of a question to any ledger begins with.
 pub const PREFIX: &str = "angelia.ledger";
-/// How long an asker waits. A ledger waits less (see [`Question::at_least`]) and says that it is behind.
-pub const TIMEOUT: Duration = Duration::from_secs(5);
-
-/// When a question is asked again that has no answer yet: one ledger of several may be suspended, and the broker does not
-/// know. Later than a ledger that is well takes. Questions change nothing, so the first answer counts.
-const ASKED_AGAIN_AFTER: [Duration; 3] = [Duration::ZERO, Duration::from_millis(1_000), Duration::from_millis(2_500)];
-
+/// What the subject of a question to every ledger begins with.
+pub const EACH_PREFIX: &str = "angelia.ledger_each";
 /// What can be asked. The last token of the subject is [`Ask::TOPIC`].
 pub trait Ask: Serialize + DeserializeOwned {
     /// Last token of the subject.
@@ -70,59 +62,6 @@ pub enum Reply<T> {
     },
     /// The question cannot be answered: why, in words.
     Refused(String),
-}
-
-/// The ledger gave no answer.
-#[derive(Debug, thiserror::Error)]
-pub enum AskError {
-    /// No ledger answered in time.
-    #[error("no ledger answers")]
-    NoLedger(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// The ledger is behind.
-    #[error("the ledger is behind, at {as_of_seq}")]
-    Behind {
-        /// How far it is.
-        as_of_seq: u64,
-    },
-    /// The ledger does not understand the question.
-    #[error("the ledger refused the question: {0}")]
-    Refused(String),
-    /// The answer cannot be read.
-    #[error("the ledger's answer cannot be read")]
-    Unreadable(#[source] serde_json::Error),
-}
-
-/// Asks any ledger; returns the answer and the position at which it is true.
-///
-/// # Errors
-/// [`AskError`]; retry on all but `Refused`.
-pub async fn ask<A: Ask>(client: &async_nats::Client, ask: A, at_least: u64) -> Result<(A::Answer, u64), AskError> {
-    let payload = serde_json::to_vec(&Question { at_least, ask }).expect("questions have only plain values");
-    let (subject, payload) = (format!("{PREFIX}.{}", A::TOPIC), Bytes::from(payload));
-    let mut tries: FuturesUnordered<_> = ASKED_AGAIN_AFTER
-        .iter()
-        .map(|after| {
-            let request = async_nats::Request::new().payload(payload.clone()).timeout(Some(TIMEOUT - *after));
-            let subject = subject.clone();
-            async move {
-                tokio::time::sleep(*after).await;
-                client.send_request(subject, request).await
-            }
-        })
-        .collect();
-    let answer = loop {
-        match tries.next().await.expect("the last try's end is returned") {
-            Ok(answer) => break answer,
-            // The others are still under way, unless there is nobody to hear them.
-            Err(error) if error.kind() == RequestErrorKind::TimedOut && !tries.is_empty() => {}
-            Err(error) => return Err(AskError::NoLedger(Box::new(error))),
-        }
-    };
-    match serde_json::from_slice(&answer.payload).map_err(AskError::Unreadable)? {
-        Reply::Answer { as_of_seq, answer } => Ok((answer, as_of_seq)),
-        Reply::Behind { as_of_seq } => Err(AskError::Behind { as_of_seq }),
-        Reply::Refused(why) => Err(AskError::Refused(why)),
-    }
 }
 
 macro_rules! question {
@@ -344,14 +283,22 @@ pub enum Holder {
 pub struct StatementLine {
     /// Where it is in the log.
     pub at_position: Position,
+    /// What was available after it.
+    pub balance: Credits,
+    /// What moved.
+    #[serde(flatten)]
+    pub moved: Moved,
+}
+
+/// Credits that moved in a wallet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Moved {
     /// When.
     pub at: UnixMillis,
-    /// What moved.
+    /// What moved them.
     pub kind: StatementKind,
     /// How many, always positive.
     pub credits: Credits,
-    /// What was available after it.
-    pub balance: Credits,
     /// The message, for charges and refunds.
     pub message: Option<MessageId>,
     /// Why: the operator's words, or the refund's reason code.
@@ -359,7 +306,7 @@ pub struct StatementLine {
 }
 
 /// What moved credits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum StatementKind {
     /// The operator granted.
@@ -371,7 +318,7 @@ pub enum StatementKind {
 }
 
 /// A message's state, in rank; it only moves up. `Cancelled` comes only from `Queued`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum MessageState {
     /// Waits for its turn.

@@ -41,6 +41,8 @@ pub struct Report {
     pub owed: BTreeMap<MessageId, u64>,
     /// What was given back.
     pub refunded: BTreeMap<MessageId, u64>,
+    /// How long after its failure each message was paid back, in milliseconds, as the log took both.
+    pub paid_after_ms: BTreeMap<MessageId, u64>,
 }
 
 /// Reads the whole log and checks it. `notes` are the ids that callers were told with a 200.
@@ -97,14 +99,15 @@ impl Checker {
         if !verified.not_understood.is_empty() {
             return Err(end("LG-2", format!("not understood: {:?}", verified.not_understood)));
         }
-        let Witness { accepted, gaps_ms, .. } = &self.witness;
-        let (accepted, gaps_ms) = (accepted.clone(), gaps_ms.clone());
+        let Witness { accepted, gaps_ms, paid_after_ms, .. } = &self.witness;
+        let (accepted, gaps_ms, paid_after_ms) = (accepted.clone(), gaps_ms.clone(), paid_after_ms.clone());
         let credits = |of: fn(&angelia_ledger::audit::verify::GivenBack) -> u64| {
             given.iter().map(|(id, given)| (*id, of(given))).filter(|(_, credits)| *credits > 0).collect()
         };
         let (owed, refunded) = (credits(|given| given.owed), credits(|given| given.refunded));
         let books = self.witness.finish();
-        Ok(Report { records: verified.records, events: verified.events, accepted, gaps_ms, books, owed, refunded })
+        let (records, events) = (verified.records, verified.events);
+        Ok(Report { records, events, accepted, gaps_ms, books, owed, refunded, paid_after_ms })
     }
 }
 

@@ -22,6 +22,7 @@ use super::Context;
 use super::changes::{self, Changes};
 use super::health::{self, Health};
 use super::keeper;
+use super::link_checks;
 use super::room::Room;
 use super::tasks::Tasks;
 use crate::attachments::{AddressRule, Fetcher, WaitingFiles};
@@ -147,6 +148,7 @@ async fn serve(
     let (changes, view) = (Arc::clone(&context.changes), context.directory.clone());
     parts.spawn(changes::follow(changes, view, feed, shutdown.clone()));
     parts.spawn(health::answer(Arc::clone(&context), Arc::clone(&health), rule.allow_loopback, shutdown.clone()));
+    parts.spawn(link_checks::answer(Arc::clone(&context), shutdown.clone()));
     parts.spawn(keeper::keep(Arc::clone(&context), health, members, shutdown.clone()));
     supervise(parts, &context.tasks, following, &shutdown).await?;
     if !context.tasks.finish(RECEIPTS_WITHIN).await {

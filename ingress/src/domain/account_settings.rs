@@ -73,14 +73,17 @@ impl CloudEdit {
         phone_number_id.is_some() || base_url.is_some() || version.is_some() || access_token.is_some()
     }
 
-    fn take(input: &mut Input, reach: &ProviderRule) -> Result<Self, InputFault> {
-        let taken = Self::read(input)?;
-        // Otherwise it would be found out by the first message, which would then wait for its owner.
-        let url = taken.base_url.as_deref().and_then(|url| Url::parse(url).ok());
+    /// Checks that the dispatchers would make calls there. Otherwise it would be found out by the first message, which would
+    /// then wait for its owner.
+    ///
+    /// # Errors
+    /// `base_url` leads to no public address, and the installation does not allow it.
+    pub fn check_reach(&self, reach: &ProviderRule) -> Result<(), InputFault> {
+        let url = self.base_url.as_deref().and_then(|url| Url::parse(url).ok());
         if url.is_some_and(|url| reach.refuses(&url)) {
             return Err(InputFault::of("base_url", NOT_REACHED));
         }
-        Ok(taken)
+        Ok(())
     }
 
     fn read(input: &mut Input) -> Result<Self, InputFault> {
@@ -109,7 +112,7 @@ impl NewAccount {
     ///
     /// # Errors
     /// The first field that breaks a rule or is missing.
-    pub fn read(mut input: Input, reach: &ProviderRule) -> Result<Self, InputFault> {
+    pub fn read(mut input: Input) -> Result<Self, InputFault> {
         input.parsed("transport", "\"cloud\"", |name| (name == "cloud").then_some(()))?;
         let phone = input.required_text("phone", 64)?;
         let digits = phone::digits(&phone);
@@ -117,7 +120,7 @@ impl NewAccount {
         if !is_number {
             return Err(InputFault::of("phone", "must be a number of 7 to 15 digits with its country code"));
         }
-        let mut cloud = CloudEdit::take(&mut input, reach)?;
+        let mut cloud = CloudEdit::read(&mut input)?;
         cloud.base_url.get_or_insert_with(|| BASE_URL_DEFAULT.to_owned());
         cloud.version.get_or_insert_with(|| VERSION_DEFAULT.to_owned());
         let required = [
@@ -140,8 +143,8 @@ impl AccountEdit {
     ///
     /// # Errors
     /// The first field that breaks a rule.
-    pub fn read(mut input: Input, reach: &ProviderRule) -> Result<Self, InputFault> {
-        let cloud = CloudEdit::take(&mut input, reach)?;
+    pub fn read(mut input: Input) -> Result<Self, InputFault> {
+        let cloud = CloudEdit::read(&mut input)?;
         let pace = pace(&mut input)?;
         let until = input.parsed("paused_until", "an RFC 3339 time", UnixMillis::from_rfc3339)?;
         let state = input.parsed("state", "\"connected\", \"disconnected\" or \"paused\"", |state| match state {

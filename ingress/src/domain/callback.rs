@@ -9,10 +9,11 @@
 //! Not here: to which account and message a report belongs (see `shell/http/callbacks.rs`).
 
 mod detail;
-pub mod fail_code;
 #[cfg(test)]
 mod tests;
 
+use angelia_shared::cloud_code;
+use angelia_shared::fail_reason::FailReason;
 use angelia_shared::ids::MessageId;
 use angelia_shared::units::UnixMillis;
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -68,8 +69,8 @@ pub enum Fate {
     Read,
     /// It could not be delivered.
     Failed {
-        /// A stable code.
-        reason: &'static str,
+        /// Why.
+        reason: FailReason,
         /// The provider's words, without numbers.
         detail: String,
     },
@@ -138,11 +139,11 @@ fn report(phone_number_id: &str, status: &RawValue) -> Option<Report> {
 
 fn failure(error: Option<&ErrorForm>) -> Fate {
     let Some(error) = error else {
-        return Fate::Failed { reason: fail_code::REJECTED, detail: "no reason was given".to_owned() };
+        return Fate::Failed { reason: FailReason::MessageRejected, detail: "no reason was given".to_owned() };
     };
     let words = error.error_data.details.as_ref().or(error.message.as_ref()).or(error.title.as_ref());
     let detail = detail::clean(words.map_or("", String::as_str));
-    Fate::Failed { reason: fail_code::reason(error.code), detail: format!("(#{}) {detail}", error.code) }
+    Fate::Failed { reason: cloud_code::reported(error.code), detail: format!("(#{}) {detail}", error.code) }
 }
 
 #[derive(Deserialize)]

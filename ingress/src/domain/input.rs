@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
-use serde_json::Value;
+use serde_json::{Number, Value};
 
 /// What is wrong with an input. `Display` gives the sentence for the caller.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,7 +54,7 @@ impl Input {
     /// # Errors
     /// When the bytes are not JSON, not an object, or repeat a key.
     pub fn from_json(bytes: &[u8]) -> Result<Self, InputFault> {
-        if bytes.trim_ascii().is_empty() {
+        if bytes.is_empty() {
             return Ok(Self::default());
         }
         let Members(values) = serde_json::from_slice(bytes)
@@ -124,7 +124,7 @@ impl Input {
     ) -> Result<Option<u64>, InputFault> {
         let number = match self.value(field) {
             None => return Ok(None),
-            Some(Value::Number(number)) => number.as_u64(),
+            Some(Value::Number(number)) => whole(&number),
             Some(Value::String(text)) if self.is_query && text.bytes().all(|b| b.is_ascii_digit()) => text.parse().ok(),
             Some(_) => None,
         };
@@ -173,6 +173,11 @@ impl Input {
             Some((name, _)) => Err(InputFault::whole(format!("`{}` is not known here", shown(name)))),
         }
     }
+}
+
+/// A number that is whole, also when it is written with a fraction of zero: some languages know no other numbers.
+pub fn whole(number: &Number) -> Option<u64> {
+    number.as_u64().or_else(|| number.to_string().strip_suffix(".0")?.parse().ok())
 }
 
 /// A name that a caller made up may be as long as the body.
@@ -227,15 +232,25 @@ mod tests {
     }
 
     #[test]
+    fn a_whole_number_may_be_written_with_a_fraction_of_zero() {
+        let mut input = json(r#"{"a":5.0,"b":1e3,"c":5.5,"d":-0.0,"e":1e30,"f":0.0}"#);
+        assert_eq!(input.number("a", 1..=9), Ok(Some(5)));
+        assert_eq!(input.number("b", 1..=9_999), Ok(Some(1_000)));
+        assert_eq!(input.number("f", 0..=9), Ok(Some(0)));
+        for field in ["c", "d", "e"] {
+            assert!(input.number(field, 0..=u64::MAX).is_err(), "{field}");
+        }
+    }
+
+    #[test]
     fn null_is_absent_and_an_empty_body_has_no_fields() {
         assert_eq!(json(r#"{"name":null}"#).text("name", 9), Ok(None));
         assert!(json("").finish().is_ok());
-        assert!(json(" \n").finish().is_ok());
     }
 
     #[test]
     fn what_is_not_an_object_is_refused_and_so_are_repeats_and_strangers() {
-        for text in ["[]", "5", "{", "\u{1}", "{\"a\":1}x"] {
+        for text in ["[]", "5", "{", " \n", "\u{1}", "{\"a\":1}x"] {
             assert!(fault(text).starts_with("the body is not a JSON object: "), "{text}");
         }
         assert_eq!(fault(r#"{"a":1,"b":2,"a":1}"#), "`a` is given more than once");

@@ -10,7 +10,7 @@ use angelia_shared::units::UnixMillis;
 use chrono_tz::Tz;
 use serde_json::{Map, Value};
 
-use super::input::InputFault;
+use super::input::{InputFault, whole};
 
 /// Bounds of a gap's ends, in milliseconds. A short one is no human pace, but right for a sandbox; a day says "hardly ever".
 const GAP_MS: std::ops::RangeInclusive<u64> = 1..=86_400_000;
@@ -98,7 +98,7 @@ fn limit<T>(
 
 fn gap(value: Option<Value>) -> Result<Option<(u64, u64)>, InputFault> {
     let Some(value) = value.filter(|value| !value.is_null()) else { return Ok(None) };
-    let ends: Option<Vec<u64>> = value.as_array().and_then(|ends| ends.iter().map(Value::as_u64).collect());
+    let ends: Option<Vec<u64>> = value.as_array().and_then(|ends| ends.iter().map(whole_number).collect());
     match ends.as_deref() {
         Some([low, high]) if low <= high && GAP_MS.contains(low) && GAP_MS.contains(high) => Ok(Some((*low, *high))),
         _ => Err(InputFault::of(
@@ -112,13 +112,17 @@ fn gap(value: Option<Value>) -> Result<Option<(u64, u64)>, InputFault> {
     }
 }
 
+fn whole_number(value: &Value) -> Option<u64> {
+    value.as_number().and_then(whole)
+}
+
 fn number(
     field: &'static str,
     value: Option<&Value>,
     bounds: std::ops::RangeInclusive<u64>,
 ) -> Result<u64, InputFault> {
     let fault = || InputFault::of(field, format!("must be a whole number from {} to {}", bounds.start(), bounds.end()));
-    value.and_then(Value::as_u64).filter(|number| bounds.contains(number)).ok_or_else(fault)
+    value.and_then(whole_number).filter(|number| bounds.contains(number)).ok_or_else(fault)
 }
 
 fn cap(field: &'static str, value: &Value) -> Result<u32, InputFault> {

@@ -26,7 +26,6 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::DefaultBodyLimit;
 use axum::response::Response;
-use axum::routing::get;
 use http::{HeaderMap, Request};
 use tokio::sync::watch;
 
@@ -129,14 +128,7 @@ impl Answering for Routes {
 }
 
 fn others(app: App) -> Router {
-    Router::new()
-        .route("/callbacks/cloud/{account}", get(callbacks::verify).post(callbacks::take))
-        .route("/livez", get(health::live))
-        .route("/readyz", get(health::ready))
-        .route("/metrics", get(health::metrics))
-        .nest("/api/v1", api::router())
-        .fallback(api::unknown_path)
-        .method_not_allowed_fallback(api::method_not_allowed)
+    api::router(&app.public_url)
         // Each handler counts its own bytes, so that it can answer in its own form.
         .layer(DefaultBodyLimit::disable())
         .with_state(app)

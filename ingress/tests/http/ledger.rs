@@ -9,8 +9,8 @@ use angelia_shared::ids::{MessageId, Position, WorkspaceId};
 use angelia_shared::log::{EventLog, Reader, ReaderOptions};
 use angelia_shared::query::{
     AcceptedCall, AccountQueue, AskAccounts, AskActivations, AskCredits, AskCreditsThen, AskKey, AskMessage,
-    AskMessages, AskProviderId, AskStatement, CreditsThen, CreditsView, MessageState, MessageView, PREFIX, Question,
-    Reply, StatementKind, StatementLine, TimelineEntry, UsedKey,
+    AskMessages, AskProviderId, AskStatement, CreditsThen, CreditsView, MessageState, MessageView, Moved, PREFIX,
+    Question, Reply, StatementKind, StatementLine, TimelineEntry, UsedKey,
 };
 use angelia_shared::units::Credits;
 use futures_util::StreamExt as _;
@@ -142,7 +142,7 @@ impl Folded {
             StatementKind::Charge => before - credits.0,
         });
         let at = angelia_shared::clock::now();
-        lines.push(StatementLine { at_position, at, kind, credits, balance, message, reason });
+        lines.push(StatementLine { at_position, balance, moved: Moved { at, kind, credits, message, reason } });
     }
 
     fn view(&self, at: usize, is_whole: bool) -> MessageView {
@@ -171,7 +171,7 @@ impl Folded {
 
     fn sum(&self, workspace: WorkspaceId, kind: StatementKind) -> Credits {
         let lines = self.statement.get(&workspace).into_iter().flatten();
-        Credits(lines.filter(|line| line.kind == kind).map(|line| line.credits.0).sum())
+        Credits(lines.filter(|line| line.moved.kind == kind).map(|line| line.moved.credits.0).sum())
     }
 }
 
@@ -211,8 +211,8 @@ async fn answer(topic: &str, payload: &[u8], folded: &Mutex<Folded>) -> Vec<u8> 
             let AskCreditsThen { workspace, as_of } = read(payload);
             let lines = folded.statement.get(&workspace).into_iter().flatten();
             let sum = |kind| {
-                let then = lines.clone().filter(|line| line.at_position.seq <= as_of && line.kind == kind);
-                Credits(then.map(|line| line.credits.0).sum())
+                let then = lines.clone().filter(|line| line.at_position.seq <= as_of && line.moved.kind == kind);
+                Credits(then.map(|line| line.moved.credits.0).sum())
             };
             let (granted, consumed) = (sum(StatementKind::Grant), sum(StatementKind::Charge));
             let (refunded, available) = (Credits(0), Credits(granted.0 - consumed.0));
@@ -223,8 +223,8 @@ async fn answer(topic: &str, payload: &[u8], folded: &Mutex<Folded>) -> Vec<u8> 
             let lines = folded.statement.get(&ask.workspace).into_iter().flatten();
             let asked = lines.filter(|line| {
                 ask.after.is_none_or(|after| line.at_position > after)
-                    && ask.from.is_none_or(|from| line.at >= from)
-                    && ask.to.is_none_or(|to| line.at < to)
+                    && ask.from.is_none_or(|from| line.moved.at >= from)
+                    && ask.to.is_none_or(|to| line.moved.at < to)
             });
             reply(as_of_seq, asked.take(ask.limit as usize).cloned().collect::<Vec<_>>())
         }

@@ -3,12 +3,16 @@
 //! Shape: a task reads ahead, within a bound; [`Reading::next`] gives what it read, in order. It ends with the last whole
 //! batch that was there when it began, or with what is missing.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use angelia_shared::log::{EventLog, OpenLogError, ReadError, Reader, ReaderOptions, Record};
+use angelia_shared::units::UnixMillis;
 use futures_util::FutureExt as _;
 use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
+
+use super::point::Point;
 
 /// Records in one piece, and pieces that wait: a few pulls' worth, so that neither side waits for the other.
 const RECORDS_AT_ONCE: usize = 1_000;
@@ -97,6 +101,66 @@ impl Reading {
     /// [`ReadLogError`] when there should have been more.
     pub async fn finish(self) -> Result<(), ReadLogError> {
         self.task.await.expect("reading returns its errors, and is aborted only with its holder")
+    }
+}
+
+/// A stretch of the log in whole batches, up to a point.
+pub struct WholeBatches<T> {
+    /// None once its end was seen.
+    reading: Option<Reading>,
+    piece: VecDeque<Record>,
+    last: u64,
+    stretch: Stretch,
+    tell: T,
+}
+
+/// How far to read.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Stretch {
+    /// Up to this sequence.
+    pub end: u64,
+    /// And not beyond this point.
+    pub point: Option<Point>,
+}
+
+impl<T: FnMut(Progress)> WholeBatches<T> {
+    /// Begins to read. `name` says who reads, in the broker's list; `tell` is told how far it is.
+    pub fn start(log: &EventLog, name: &str, stretch: Stretch, tell: T) -> Self {
+        let reading = Some(Reading::until(log, name, stretch.end));
+        Self { reading, piece: VecDeque::new(), last: 0, stretch, tell }
+    }
+
+    /// The next batch, or `None` at the end.
+    ///
+    /// # Errors
+    /// [`ReadLogError`] when there should have been more.
+    pub async fn next(&mut self) -> Result<Option<Vec<Record>>, ReadLogError> {
+        let mut batch = Vec::new();
+        loop {
+            while let Some(record) = self.piece.pop_front() {
+                let (seq, at, ends) = (record.seq, record.at, record.ends_batch());
+                batch.push(record);
+                if ends && self.is_beyond(seq, at) {
+                    self.reading = None;
+                    return Ok(None);
+                }
+                if ends {
+                    return Ok(Some(batch));
+                }
+            }
+            let Some(reading) = &mut self.reading else { return Ok(None) };
+            let Some(piece) = reading.next().await else {
+                let reading = self.reading.take().expect("it was there");
+                return reading.finish().await.map(|()| None);
+            };
+            self.last = piece.last().map_or(self.last, |record| record.seq);
+            self.piece = piece.into();
+            (self.tell)(Progress { done: self.last, of: self.stretch.end });
+        }
+    }
+
+    fn is_beyond(&self, seq: u64, at: UnixMillis) -> bool {
+        seq > self.stretch.end || self.stretch.point.is_some_and(|point| point.is_before(seq, at))
     }
 }
 

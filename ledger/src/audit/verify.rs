@@ -162,8 +162,8 @@ impl Verifier {
     /// What became of the price of every message of which something failed or was given back.
     pub fn given_back(&self) -> BTreeMap<MessageId, GivenBack> {
         let given = self.messages.iter().map(|(id, message)| {
-            let owed = message.due().min(message.price).saturating_sub(message.refunded);
-            (id, GivenBack { refunded: message.refunded, owed })
+            let refunded = message.refunded();
+            (id, GivenBack { refunded, owed: message.due().min(message.price).saturating_sub(refunded) })
         });
         given.filter(|(_, given)| *given != GivenBack::default()).collect()
     }

@@ -67,7 +67,7 @@ impl WriterChain {
     pub fn opened(record: &Record, fact: &WriterOpened) -> Self {
         Self {
             n: 0,
-            digest: link(Digest::default(), std::slice::from_ref(record)),
+            digest: link(Digest::default(), std::slice::from_ref(record), &[subject_text(record)]),
             head: record.seq,
             member: fact.member,
             service: service(&fact.role),
@@ -79,12 +79,20 @@ impl WriterChain {
         self.service.map(|service| Seat { service, member: self.member })
     }
 
-    /// The chain after `seal`, stored at `seq`, which covers `records`, and whether it continues this one.
+    /// The chain after `seal`, stored at `seq`, which covers `records` with these `subjects`, and whether it continues this
+    /// one.
     #[must_use]
-    pub fn sealed(self, writer: WriterId, seal: &BatchSealed, seq: u64, records: &[Record]) -> (Self, Option<Broken>) {
+    pub fn sealed(
+        self,
+        writer: WriterId,
+        seal: &BatchSealed,
+        seq: u64,
+        records: &[Record],
+        subjects: &[String],
+    ) -> (Self, Option<Broken>) {
         let continues = seal.n == self.n + 1
             && seal.previous_digest == self.digest
-            && seal.digest == link(seal.previous_digest, records);
+            && seal.digest == link(seal.previous_digest, records, subjects);
         // What is told is taken on, so that only the first seal that breaks is named.
         let after = Self { n: seal.n, digest: seal.digest, head: seq, ..self };
         (after, (!continues).then_some(Broken::SealBroken(writer)))
@@ -101,19 +109,19 @@ fn service(role: &str) -> Option<Service> {
     }
 }
 
-fn link(previous: Digest, records: &[Record]) -> Digest {
+fn link(previous: Digest, records: &[Record], subjects: &[String]) -> Digest {
     let mut chain = Chain::after(previous);
-    for record in records {
-        chain.record(&subject_text(record), &record.payload);
+    for (record, subject) in records.iter().zip(subjects) {
+        chain.record(subject, &record.payload);
     }
     chain.finish()
 }
 
-/// The log's digest after `record`.
-pub fn log_digest(before: Digest, record: &Record) -> Digest {
+/// The log's digest after `record`, whose subject has this text.
+pub fn log_digest(before: Digest, record: &Record, subject: &str) -> Digest {
     let mut sha = Sha256::new_with_prefix(before.0);
     sha.update(record.seq.to_le_bytes());
-    for text in [subject_text(record).as_bytes(), &record.payload] {
+    for text in [subject.as_bytes(), &record.payload] {
         let len = u32::try_from(text.len()).expect("the broker's limit of a record is far below 4 GiB");
         sha.update(len.to_le_bytes());
         sha.update(text);
@@ -121,7 +129,8 @@ pub fn log_digest(before: Digest, record: &Record) -> Digest {
     Digest(sha.finalize().into())
 }
 
-fn subject_text(record: &Record) -> String {
+/// A record's subject as both chains have it.
+pub fn subject_text(record: &Record) -> String {
     match &record.subject {
         Ok(subject) => subject.to_string(),
         Err(bad) => bad.0.clone(),

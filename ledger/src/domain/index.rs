@@ -121,7 +121,9 @@ fn write_part<T: Tables>(tables: &mut T, at: Position, before: PartShadow, messa
             tables.put(&(since, at, number), &UnknownSince);
         }
     }
-    if let Some(id) = part.provider_id.as_deref().filter(|_| !before.has_provider_id) {
+    if T::KEEPS_HISTORY
+        && let Some(id) = part.provider_id.as_deref().filter(|_| !before.has_provider_id)
+    {
         keys::provided(tables, message.account, id, message.id, number);
     }
 }

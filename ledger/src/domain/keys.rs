@@ -18,6 +18,18 @@ pub struct Used {
     fingerprint: String,
 }
 
+impl Used {
+    /// As far as the rule needs it: without the fingerprint.
+    pub(super) fn lean(message: MessageId) -> Self {
+        Self { message, fingerprint: String::new() }
+    }
+
+    /// The message that it was used for.
+    pub(super) fn message(&self) -> MessageId {
+        self.message
+    }
+}
+
 impl Scattered for Used {}
 
 impl Row for Used {

@@ -71,9 +71,14 @@ pub struct Message {
 impl Message {
     /// The message that an acceptance makes.
     pub fn accepted(accepted: &Accepted, position: Position) -> Self {
+        let mut message = Self::accepted_without_history(accepted);
+        message.timeline.add(Happened { position, at: accepted.at, event: "MessageAccepted", detail: None });
+        message
+    }
+
+    /// The same without an entry in its timeline.
+    pub(super) fn accepted_without_history(accepted: &Accepted) -> Self {
         let Accepted { line: _, id, workspace, webhook, account, at, credits, ordinal } = *accepted;
-        let mut timeline = Timeline::default();
-        timeline.add(Happened { position, at, event: "MessageAccepted", detail: None });
         Self {
             id,
             workspace,
@@ -90,8 +95,56 @@ impl Message {
             parts: SmallVec::new(),
             reason: None,
             detail: None,
-            timeline,
+            timeline: Timeline::default(),
         }
+    }
+
+    /// Writes what rules read of it, but for whose it is.
+    pub(super) fn pack(&self, out: &mut Encoder) {
+        out.wide(self.id.0);
+        out.credits(self.credits);
+        let flags = [self.failed, self.over, self.left_queue, self.open_attempt.is_some()];
+        out.byte(rank(self.state) | flags.iter().rev().fold(0, |bits, flag| bits << 1 | u8::from(*flag)) << 4);
+        if let Some(attempt) = self.open_attempt {
+            out.number(u64::from(attempt));
+        }
+        for part in &self.parts {
+            part.pack(out);
+        }
+    }
+
+    /// Reads what [`pack`](Self::pack) wrote: to the end.
+    pub(super) fn unpack(
+        input: &mut Decoder<'_>,
+        workspace: WorkspaceId,
+        webhook: WebhookId,
+        account: AccountId,
+    ) -> Option<Self> {
+        let (id, credits, bits) = (MessageId(input.wide()?), input.credits()?, input.byte()?);
+        let flag = |number: u8| bits & 1 << (4 + number) != 0;
+        let open_attempt = if flag(3) { Some(input.small()?) } else { None };
+        let mut parts = SmallVec::new();
+        while !input.0.is_empty() {
+            parts.push(Part::unpack(input)?);
+        }
+        Some(Self {
+            id,
+            workspace,
+            webhook,
+            account,
+            accepted_at: UnixMillis(0),
+            credits,
+            ordinal: 0,
+            state: of_rank(bits & 0x0F)?,
+            failed: flag(0),
+            over: flag(1),
+            left_queue: flag(2),
+            open_attempt,
+            parts,
+            reason: None,
+            detail: None,
+            timeline: Timeline::default(),
+        })
     }
 
     /// What was given back of its price.

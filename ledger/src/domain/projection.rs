@@ -23,7 +23,7 @@ use angelia_shared::log::digest::sha256;
 use angelia_shared::subject::Subject;
 
 use super::acceptance::{self, Acceptance};
-use super::chain::log_digest;
+use super::chain::{log_digest, subject_text};
 use super::contradiction::{Broken, Contradiction, Kept};
 use super::digest::state_digest;
 use super::head::{Head, is_fact};
@@ -94,6 +94,7 @@ impl<T: Tables> Projection<T> {
             shared: SharedRows::default(),
             report: Report::default(),
             log_before: None,
+            subjects: batch.iter().map(subject_text).collect(),
         };
         let folded = fold.head.seq;
         // Taken up from within a batch, what was before it is not known any more; its first record is folded then.
@@ -133,12 +134,14 @@ struct Fold<'a, T> {
     report: Report,
     /// The log's digest at the end of the batch before.
     log_before: Option<Digest>,
+    /// The subjects of the batch's records, as both chains have them.
+    subjects: Vec<String>,
 }
 
 impl<T: Tables> Fold<'_, T> {
     /// Folds one record; `before` are those that stand before it in its batch.
     fn record(&mut self, record: &Record, before: &[Record]) -> Result<(), T::Error> {
-        self.head.log_digest = log_digest(self.head.log_digest, record);
+        self.head.log_digest = log_digest(self.head.log_digest, record, &self.subjects[before.len()]);
         if self.head.seq == 0 {
             self.head.first = sha256(&record.payload);
         }

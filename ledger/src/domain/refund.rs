@@ -13,6 +13,7 @@
 
 use angelia_shared::event::message::UnknownPolicy;
 use angelia_shared::event::{CreditsRefunded, RefundItem};
+use angelia_shared::fail_reason::FailReason;
 use angelia_shared::ids::{MessageId, Position, WorkspaceId};
 use angelia_shared::units::{Credits, UnixMillis};
 
@@ -21,11 +22,11 @@ use super::table::{Decoder, Encoder, Row};
 use super::wallet::Wallet;
 
 /// Reason code of a refund that the deadline decided.
-pub const OUTCOME_UNKNOWN: &str = "outcome_unknown";
+pub const OUTCOME_UNKNOWN: &str = FailReason::OutcomeUnknown.code();
 /// Reason code of an expired message.
-pub const EXPIRED: &str = "expired";
+pub const EXPIRED: &str = FailReason::Expired.code();
 /// Reason code of a cancelled message.
-pub const CANCELLED: &str = "cancelled";
+pub const CANCELLED: &str = FailReason::Cancelled.code();
 /// Items in one `CreditsRefunded`, so that its record stays small.
 pub const ITEMS_MAX: usize = 64;
 

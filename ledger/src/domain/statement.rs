@@ -9,7 +9,7 @@
 use std::ops::ControlFlow;
 
 use angelia_shared::ids::{MessageId, Position, WorkspaceId};
-use angelia_shared::query::{CreditsThen, StatementKind, StatementLine};
+use angelia_shared::query::{CreditsThen, Moved, StatementKind, StatementLine};
 use angelia_shared::units::{Credits, UnixMillis};
 
 use super::table::{Decoder, Direction, Encoder, Row, Span, Tables};
@@ -34,7 +34,7 @@ impl Sums {
 
     /// With one more line. A sum that does not fit is a contradiction, named where the wallet is folded.
     #[must_use]
-    pub fn with(mut self, line: &Line) -> Self {
+    pub fn with(mut self, line: &Moved) -> Self {
         let sum = match line.kind {
             StatementKind::Grant => &mut self.granted,
             StatementKind::Charge => &mut self.consumed,
@@ -50,57 +50,32 @@ impl Sums {
     }
 }
 
-/// One line.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Line {
-    /// When.
-    pub at: UnixMillis,
-    /// What moved.
-    pub kind: StatementKind,
-    /// How many.
-    pub credits: Credits,
-    /// The message, for charges and refunds.
-    pub message: Option<MessageId>,
-    /// Why.
-    pub reason: Option<String>,
+fn write(moved: &Moved, out: &mut Encoder) {
+    out.byte(match moved.kind {
+        StatementKind::Grant => 0,
+        StatementKind::Charge => 1,
+        StatementKind::Refund => 2,
+    });
+    out.time(moved.at);
+    out.credits(moved.credits);
+    out.optional(moved.message, |out, message| out.wide(message.0));
+    out.optional(moved.reason.as_deref(), Encoder::text);
 }
 
-impl Line {
-    /// The line as callers see it, with what was available after it.
-    pub fn view(self, at_position: Position, balance: Credits) -> StatementLine {
-        let Self { at, kind, credits, message, reason } = self;
-        StatementLine { at_position, at, kind, credits, balance, message, reason }
-    }
-}
-
-impl Line {
-    fn write(&self, out: &mut Encoder) {
-        out.byte(match self.kind {
-            StatementKind::Grant => 0,
-            StatementKind::Charge => 1,
-            StatementKind::Refund => 2,
-        });
-        out.time(self.at);
-        out.credits(self.credits);
-        out.optional(self.message, |out, message| out.wide(message.0));
-        out.optional(self.reason.as_deref(), Encoder::text);
-    }
-
-    fn read(input: &mut Decoder<'_>) -> Option<Self> {
-        let kind = match input.byte()? {
-            0 => StatementKind::Grant,
-            1 => StatementKind::Charge,
-            2 => StatementKind::Refund,
-            _ => return None,
-        };
-        Some(Self {
-            kind,
-            at: input.time()?,
-            credits: input.credits()?,
-            message: input.optional(Decoder::wide)?.map(MessageId),
-            reason: input.optional(Decoder::text)?.map(str::to_owned),
-        })
-    }
+fn read(input: &mut Decoder<'_>) -> Option<Moved> {
+    let kind = match input.byte()? {
+        0 => StatementKind::Grant,
+        1 => StatementKind::Charge,
+        2 => StatementKind::Refund,
+        _ => return None,
+    };
+    Some(Moved {
+        kind,
+        at: input.time()?,
+        credits: input.credits()?,
+        message: input.optional(Decoder::wide)?.map(MessageId),
+        reason: input.optional(Decoder::text)?.map(str::to_owned),
+    })
 }
 
 /// A workspace's lines from one record, each with its number in it, in order. Keyed by workspace and the record's sequence.
@@ -109,7 +84,7 @@ pub struct Passage {
     /// What had moved before them.
     pub before: Sums,
     /// The lines.
-    pub lines: Vec<(u16, Line)>,
+    pub lines: Vec<(u16, Moved)>,
 }
 
 impl Passage {
@@ -129,7 +104,7 @@ impl Row for Passage {
         }
         for (number, line) in &self.lines {
             out.number(u64::from(*number));
-            line.write(out);
+            write(line, out);
         }
     }
 
@@ -137,7 +112,7 @@ impl Row for Passage {
         let before = Sums { granted: input.credits()?, consumed: input.credits()?, refunded: input.credits()? };
         let mut lines = Vec::new();
         while !input.0.is_empty() {
-            lines.push((input.small()?, Line::read(input)?));
+            lines.push((input.small()?, read(input)?));
         }
         Some(Self { before, lines })
     }
@@ -185,7 +160,7 @@ pub fn lines<T: Tables>(tables: &T, workspace: WorkspaceId, wanted: Wanted) -> R
             let position = Position::new(seq, number);
             let in_time = wanted.from.is_none_or(|from| line.at >= from) && wanted.to.is_none_or(|to| line.at < to);
             if in_time && wanted.after.is_none_or(|after| position > after) {
-                lines.push(line.view(position, sums.available()));
+                lines.push(StatementLine { at_position: position, balance: sums.available(), moved: line });
             }
         }
         ControlFlow::Continue(())
@@ -281,7 +256,7 @@ mod tests {
             let (message, reason) = (None, None);
             // Grants of two and charges of one: every balance but its neighbours' differs.
             let credits = Credits(if n % 2 == 0 { 2 } else { 1 });
-            Line { at: UnixMillis(*at), kind, credits, message, reason }
+            Moved { at: UnixMillis(*at), kind, credits, message, reason }
         });
         let mut before = Sums::default();
         for (number, lines) in lines.collect::<Vec<_>>().chunks(together).enumerate() {
@@ -310,7 +285,7 @@ mod tests {
             let times: Vec<i64> = steps.iter().map(|(step, apart)| { now += step; now + apart }).collect();
             let wanted = Wanted { from: from.map(UnixMillis), to: to.map(UnixMillis), after: None, limit };
             let found = lines(&tables(&times, together), OURS, wanted).unwrap();
-            let found: Vec<i64> = found.iter().map(|line| line.at.0).collect();
+            let found: Vec<i64> = found.iter().map(|line| line.moved.at.0).collect();
             let in_time = |at: &i64| from.is_none_or(|from| *at >= from) && to.is_none_or(|to| *at < to);
             let expected: Vec<i64> = times.iter().copied().filter(in_time).take(limit).collect();
             prop_assert_eq!(found, expected);
@@ -337,7 +312,9 @@ mod tests {
             for seq in 0..30 {
                 let then = wallet_at(&tables, OURS, seq).unwrap();
                 let upto = all.iter().filter(|line| line.at_position.seq <= seq);
-                let sum = |kind| upto.clone().filter(|line| line.kind == kind).map(|line| line.credits.0).sum::<u64>();
+                let sum = |kind| {
+                    upto.clone().filter(|line| line.moved.kind == kind).map(|line| line.moved.credits.0).sum::<u64>()
+                };
                 assert_eq!(then.granted.0, sum(StatementKind::Grant));
                 assert_eq!(then.consumed.0, sum(StatementKind::Charge));
                 assert_eq!(then.available, upto.clone().next_back().map_or(Credits(0), |line| line.balance));

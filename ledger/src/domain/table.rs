@@ -17,7 +17,7 @@ use angelia_shared::ids::{AccountId, MessageId, Position, WebhookId, WorkspaceId
 use angelia_shared::units::UnixMillis;
 
 /// A kind of row.
-pub trait Row: Sized {
+pub trait Row: Sized + 'static {
     /// First byte of every key of this kind. Never given to another kind.
     const TABLE: u8;
     /// What one row is found by.
@@ -35,7 +35,7 @@ pub trait Row: Sized {
 pub trait Scattered: Row {}
 
 /// A key, or the first parts of one. Bytes sort as the parts do.
-pub trait Key: Sized {
+pub trait Key: Sized + 'static {
     /// Appends the bytes.
     fn write(&self, out: &mut Vec<u8>);
 
@@ -123,6 +123,9 @@ pub trait Tables {
     /// Why rows cannot be had.
     type Error: From<Unreadable>;
 
+    /// Whether lists, statements, timelines and words are kept, which answers need and no rule does.
+    const KEEPS_HISTORY: bool = true;
+
     /// The value under `key`.
     ///
     /// # Errors
@@ -162,9 +165,7 @@ pub trait Tables {
 
     /// Puts a row.
     fn put<R: Row>(&mut self, key: &R::Key, row: &R) {
-        let mut out = Encoder::default();
-        row.write(&mut out);
-        self.put_bytes(key_bytes::<R>(key), Some(out.0));
+        self.put_bytes(key_bytes::<R>(key), Some(value_bytes(row)));
     }
 
     /// Removes a row.
@@ -194,11 +195,19 @@ pub trait Tables {
     }
 }
 
-fn key_bytes<R: Row>(key: &impl Key) -> Vec<u8> {
+/// A key's bytes, or those of its first parts.
+pub(super) fn key_bytes<R: Row>(key: &impl Key) -> Vec<u8> {
     let mut out = Vec::with_capacity(48);
     out.push(R::TABLE);
     key.write(&mut out);
     out
+}
+
+/// A row's bytes.
+pub(super) fn value_bytes<R: Row>(row: &R) -> Vec<u8> {
+    let mut out = Encoder::default();
+    row.write(&mut out);
+    out.0
 }
 
 fn read_key<R: Row>(mut key: &[u8]) -> Result<R::Key, Unreadable> {

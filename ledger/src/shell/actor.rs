@@ -33,6 +33,7 @@ use super::store::{Overlay, StoreError};
 use crate::config::Config;
 use crate::domain::dead_lanes::Watch;
 use crate::domain::due::{self, Standing};
+use crate::domain::overtake::Overtake;
 use crate::domain::projection::Projection;
 use crate::metrics as names;
 use plan::{Plan, Turn};
@@ -128,6 +129,7 @@ impl Actor {
         let mut has_claimed = false;
         let mut checkpointed_at = clock::monotonic();
         let mut watch = Watch::default();
+        let mut overtake = Overtake::default();
         loop {
             position.mark_unchanged();
             let doubt = self.live.doubt();
@@ -156,11 +158,13 @@ impl Actor {
             let appended = match plan.standing {
                 Standing::Claim(head) => {
                     watch = Watch::default();
+                    overtake.forget();
                     let claimed = self.claim(appender, head).await?;
                     has_claimed |= claimed.stored > 0;
                     claimed
                 }
                 Standing::Mine(claim) => {
+                    overtake.forget();
                     if plan.checkpoint.is_some() {
                         checkpointed_at = clock::monotonic();
                     }
@@ -172,7 +176,13 @@ impl Actor {
                 }
                 Standing::Stand => {
                     watch = Watch::default();
-                    Appended::default()
+                    if overtake.look(plan.seen.is_due, plan.seen.paid, clock::uptime()) {
+                        warn!("refunds are due and the ledger that holds the claim pays none: taking the claim");
+                        metrics::counter!(names::CLAIMS_OVERTAKEN).increment(1);
+                        self.claim(appender, plan.seen.claim).await?
+                    } else {
+                        Appended::default()
+                    }
                 }
             };
             if appended.retry {

@@ -12,8 +12,9 @@ use crate::audit::point::Point;
 use crate::audit::read::{Progress, ReadLogError, Reading, missing};
 use crate::domain::contradiction::Contradiction;
 use crate::domain::digest::state_digest;
+use crate::domain::lean_tables::LeanTables;
 use crate::domain::projection::Projection;
-use crate::domain::table::{MemoryTables, Unreadable};
+use crate::domain::table::Unreadable;
 
 /// What a replay gives.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,7 +49,7 @@ pub enum ReplayError {
 #[derive(Debug)]
 pub struct Rebuilt {
     /// The projection.
-    pub projection: Projection<MemoryTables>,
+    pub projection: Projection<LeanTables>,
     /// Facts that cannot be true.
     pub contradictions: Vec<Contradiction>,
     /// The log's checkpoints, as far as they were compared.
@@ -91,7 +92,7 @@ impl Rebuilt {
 
 /// Replays whole batches up to `until`, or to the log's end. Appends nothing.
 ///
-/// The projection is held in memory: about a kilobyte a message.
+/// What rules look at is held in memory: about a hundred bytes a message.
 ///
 /// # Errors
 /// [`ReplayError`].

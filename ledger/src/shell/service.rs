@@ -16,8 +16,8 @@ use angelia_shared::log::EventLog;
 use angelia_shared::members::MembersView;
 use angelia_shared::query::{
     self, AskAccounts, AskActivations, AskActivationsBefore, AskCredits, AskCreditsThen, AskDigest, AskFindings,
-    AskKey, AskMessage, AskMessages, AskPosition, AskProviderId, AskStatement, AskUnspent, PREFIX, Question, Reply,
-    SERVICE,
+    AskKey, AskMessage, AskMessages, AskPosition, AskProviderId, AskStatement, AskUnspent, EACH_PREFIX, PREFIX,
+    Question, Reply, SERVICE,
 };
 use angelia_shared::telemetry::chain;
 use async_nats::service::endpoint::Endpoint;
@@ -148,8 +148,12 @@ pub(crate) async fn run(
 }
 
 async fn listen<A: Answered>(topics: &mut JoinSet<()>, service: &Service, desk: &Desk) -> Result<(), ServeError> {
-    let endpoint = service.group(PREFIX).endpoint(A::TOPIC).await.map_err(ServeError::Announce)?;
-    topics.spawn(attend::<A>(endpoint, desk.clone()));
+    // A queue group of its own hears everything.
+    let own_queue = service.info().await.id;
+    for group in [service.group(PREFIX), service.group_with_queue_group(EACH_PREFIX, own_queue)] {
+        let endpoint = group.endpoint(A::TOPIC).await.map_err(ServeError::Announce)?;
+        topics.spawn(attend::<A>(endpoint, desk.clone()));
+    }
     Ok(())
 }
 

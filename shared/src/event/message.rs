@@ -179,7 +179,7 @@ pub struct OutcomeSettled {
 }
 
 /// What an unknown outcome becomes at its deadline.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum UnknownPolicy {
     /// `failed` with `outcome_unknown`, and refunded.

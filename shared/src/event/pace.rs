@@ -8,6 +8,7 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::units::UnixMillis;
@@ -49,7 +50,7 @@ impl Default for Pace {
 }
 
 /// A span of the day, by the clocks of a place, in which nothing is sent.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct QuietHours {
     /// The first quiet minute.
     pub from: TimeOfDay,
@@ -60,8 +61,9 @@ pub struct QuietHours {
 }
 
 /// A time on a clock on the wall, `HH:MM`, as minutes since midnight: 0 to 1,439.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
+#[schemars(inline, extend("pattern" = "^([01][0-9]|2[0-3]):[0-5][0-9]$"))]
 pub struct TimeOfDay(u16);
 
 impl TimeOfDay {

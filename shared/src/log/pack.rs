@@ -171,14 +171,10 @@ impl Packer {
     /// [`NoRoom`] leaves the packer as it was.
     pub fn add(&mut self, entries: &[Entry]) -> Result<(), NoRoom> {
         let bytes: usize = entries.iter().map(|entry| entry.line.len() + 1).sum();
-        // Counting every entry as a record of its own is exact for unpacked ones and safe for the others.
-        if entries.len() > RECORDS_MAX
-            || bytes > BATCH_BYTES_MAX
-            || entries.iter().any(|entry| entry.line.len() > EVENT_BYTES_MAX)
-        {
+        if bytes > BATCH_BYTES_MAX || entries.iter().any(|entry| entry.line.len() > EVENT_BYTES_MAX) {
             return Err(NoRoom::Never);
         }
-        if self.records() + entries.len() > RECORDS_MAX || self.bytes + bytes > BATCH_BYTES_MAX {
+        if self.bytes + bytes > BATCH_BYTES_MAX {
             return Err(NoRoom::Full);
         }
         let before = (self.places.len(), self.unpacked.len(), self.packed.len());
@@ -191,6 +187,11 @@ impl Packer {
             }
             let place = self.place(entry, &mut changes);
             self.places.push(place);
+            // How many records a group takes shows only while it is packed: its lines may join records that are there.
+            if self.records() > RECORDS_MAX {
+                self.take_out(before, changes);
+                return Err(if self.places.is_empty() { NoRoom::Never } else { NoRoom::Full });
+            }
         }
         self.bytes += bytes;
         Ok(())

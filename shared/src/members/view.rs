@@ -40,9 +40,10 @@ impl MembersView {
         (Self { roster, own: own.clone() }, tokio::spawn(follower.follow(shutdown)))
     }
 
-    /// Who is alive now. Hold it briefly and never across an `await`.
-    pub fn read(&self) -> watch::Ref<'_, Roster> {
-        self.roster.borrow()
+    /// Who is alive now: a copy, so that whoever keeps it keeps no lock. With a lock, a second look in the same statement
+    /// waits for the change that waits for the first, and the process stands still for good.
+    pub fn read(&self) -> Roster {
+        self.roster.borrow().clone()
     }
 
     /// Every change, for those who act on it.

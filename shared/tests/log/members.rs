@@ -105,6 +105,19 @@ async fn a_member_that_is_about_to_go_says_so_and_lives_on() {
 }
 
 #[tokio::test]
+async fn whoever_keeps_a_roster_keeps_nobody_from_changing_it() {
+    let broker = TestBroker::start().await;
+    let log = broker.log().await;
+    let (_ledger, view) = Process::ledger(&log, FOR_EVER).await;
+    let kept = view.read();
+    let lane = Process::lane(&broker.log().await, FOR_EVER).await;
+    until(&view, "the lane", both_live).await;
+    assert!(!lane_lives(&kept) && lane_lives(&view.read()), "what is kept is of its time");
+    lane.shutdown.cancel();
+    until(&view, "its end", |roster| !lane_lives(roster)).await;
+}
+
+#[tokio::test]
 async fn a_member_that_stops_renewing_disappears_and_others_stay() {
     let broker = TestBroker::start().await;
     let log = broker.log().await;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use angelia_shared::event::attempt::AttemptOutcome;
 use angelia_shared::event::{Event, MessageAccepted, lines};
 use angelia_shared::ids::{AccountId, MessageId, WorkspaceId, WriterId};
 use angelia_shared::log::Record;
@@ -44,6 +45,9 @@ impl Book {
 pub(super) struct Witness {
     pub(super) accepted: BTreeMap<MessageId, MessageAccepted>,
     pub(super) gaps_ms: BTreeMap<AccountId, Vec<u64>>,
+    /// How long the log had known that a message failed when it was paid back, in milliseconds.
+    pub(super) paid_after_ms: BTreeMap<MessageId, u64>,
+    failed_at: BTreeMap<MessageId, UnixMillis>,
     books: BTreeMap<WorkspaceId, Book>,
     /// Drawn minus spent minus returned, for each writer and workspace.
     in_hand: BTreeMap<(WriterId, WorkspaceId), i128>,
@@ -61,6 +65,13 @@ impl Witness {
         let (workspace, moved) = match (subject, event) {
             (Subject::Attempt(_, _, account), Event::AttemptEnded(ended)) => {
                 self.gaps_ms.entry(account).or_default().push(ended.gap_ms);
+                if matches!(ended.outcome, AttemptOutcome::Failed { .. }) {
+                    self.failed_at.entry(ended.message).or_insert(at);
+                }
+                return;
+            }
+            (_, Event::MessageFailed(receipt)) => {
+                self.failed_at.entry(receipt.message).or_insert(at);
                 return;
             }
             (_, Event::MessageAccepted(accepted)) => {
@@ -78,6 +89,11 @@ impl Witness {
             }
             (Subject::Wallet(workspace), Event::CreditsRefunded(e)) => {
                 self.book(workspace).refunded += wide(e.credits);
+                for item in e.items {
+                    if let Some(failed_at) = self.failed_at.get(&item.message) {
+                        self.paid_after_ms.entry(item.message).or_insert(at.ms_since(*failed_at));
+                    }
+                }
                 (workspace, true)
             }
             (Subject::Wallet(workspace), Event::CreditsDrawn(e)) => {

@@ -2,9 +2,12 @@
 
 mod accounts;
 mod activations;
+mod document;
+mod matrix;
 mod money;
 mod pages;
 mod roles;
+mod schemathesis;
 mod things;
 
 use angelia_tests::installation::{Installation, Setup, Shared};

@@ -92,6 +92,7 @@ async fn a_message_shows_its_life_and_answers_to_both_forms_of_its_id() {
         "id",
         "state",
         "reason",
+        "reason_text",
         "account_id",
         "to",
         "credits",
@@ -139,6 +140,9 @@ async fn messages_are_found_by_state_account_and_words() {
     assert_eq!(found(&format!("?account={}", slow.id)).await, [&*queued, &*sent]);
     assert_eq!(found(&format!("?account={}&state=sent", slow.id)).await, [sent.as_str()]);
     assert_eq!(found(&format!("?q={}", phone.trim_start_matches('+'))).await, [read.as_str()]);
+    assert_eq!(found("?q=THIR").await, [queued.as_str()], "a part of a text");
+    assert_eq!(found(&format!("?q={sent}")).await, [sent.as_str()]);
+    assert_eq!(found("?q=nowhere").await, <[&str; 0]>::default());
     tenant.owner.get(&tenant.path("/messages?state=lost")).await.problem(400);
 }
 

@@ -7,6 +7,9 @@ use angelia_tests::tenant::recipient;
 use angelia_tests::wait::{LATER, eventually};
 use serde_json::json;
 
+/// How long the loss of the ledger that acts may stop a refund.
+const REFUNDED_WITHIN_MS: u64 = 10_000;
+
 /// Sends messages that WhatsApp cannot deliver; says how long it took until all were refunded.
 async fn lose_and_get_back(replicas: &Replicas, count: usize, what: &str) {
     let mut lost = Vec::new();
@@ -23,7 +26,13 @@ async fn lose_and_get_back(replicas: &Replicas, count: usize, what: &str) {
         if missing == 0 { Ok(()) } else { Err(format!("{missing} of {count} are not")) }
     })
     .await;
-    println!("{what}: sent, failed and refunded within {:.1} s", began.elapsed().as_secs_f64());
+    let report = replicas.check_log().await;
+    let longest_ms = lost.iter().map(|message| report.paid_after_ms[message]).max().unwrap_or_default();
+    println!(
+        "{what}: sent, failed and refunded within {:.1} s, paid {longest_ms} ms after the log knew of the failure",
+        began.elapsed().as_secs_f64()
+    );
+    assert!(longest_ms <= REFUNDED_WITHIN_MS, "{what}: a refund was stopped for {longest_ms} ms");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -2,6 +2,7 @@
 
 mod attachments;
 mod limits;
+mod links;
 mod pace;
 mod receipts;
 mod script;

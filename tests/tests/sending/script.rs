@@ -20,7 +20,8 @@ async fn a_recipient_who_is_not_on_whatsapp_fails_and_is_refunded() {
     let (_, id) = sent(&tenant, "0404").await;
     let message = tenant.until(&id, &["failed"]).await;
     let message = if message["refunded"] == json!(1) { message } else { tenant.until_refunded(&id, 1).await };
-    assert!(!text(&message, "reason").is_empty(), "{message}");
+    assert_eq!(text(&message, "reason"), "recipient_not_on_whatsapp", "{message}");
+    assert!(text(&message, "reason_text").ends_with("cannot be reached there."), "{message}");
     assert_eq!(tenant.journal().await.answers(&id), [json!(200)]);
     let wallet = tenant.wallet_with_refunds(1).await;
     assert_eq!((wallet.consumed, wallet.available), (1, 10));

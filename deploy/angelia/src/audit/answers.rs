@@ -1,9 +1,7 @@
 //! `audit statement` and `audit message`: what the API would answer, from the log alone.
 
 use angelia_ledger::audit::point::Point;
-use angelia_ledger::domain::acceptance::{self, Acceptance};
-use angelia_ledger::domain::table::{MemoryTables, Tables as _, Unreadable};
-use angelia_ledger::domain::{answer, statement};
+use angelia_ledger::audit::{message, statement};
 use angelia_shared::csv;
 use angelia_shared::event::{Content, Event, lines};
 use angelia_shared::ids::{MessageId, WorkspaceId};
@@ -14,13 +12,11 @@ use angelia_shared::telemetry::chain;
 use angelia_shared::vault::{Vault, VaultError};
 use anyhow::{Context as _, bail};
 
-use super::replay::up_to;
+use super::progress::teller;
+use super::replay::stretch;
 use super::{place, print, print_json};
 use crate::installation::read_master_key;
 use crate::settings::Config;
-
-/// Lines that are read and printed at once: a statement may have millions.
-const LINES_AT_ONCE: usize = 1_000;
 
 /// Prints a statement: a table that spreadsheets open, or JSON lines.
 pub(super) async fn statement(
@@ -29,23 +25,20 @@ pub(super) async fn statement(
     as_of: Option<Point>,
     json: bool,
 ) -> anyhow::Result<bool> {
-    let tables = up_to(log, as_of).await?.projection.tables;
+    let stretch = stretch(log, as_of).await?;
     if !json {
         print(&csv::line(COLUMNS))?;
     }
-    let mut after = None;
-    loop {
-        let wanted = statement::Wanted { after, limit: LINES_AT_ONCE, ..statement::Wanted::default() };
-        let found = statement::lines(&tables, workspace, wanted)?;
-        let Some(last) = found.last() else { return Ok(true) };
-        after = Some(last.at_position);
+    let told = statement::tell(log, workspace, stretch, teller("statement"), |lines| {
         let mut text = String::new();
-        for line in &found {
+        for line in &lines {
             let line = LineShown::of(line);
             text.push_str(&if json { format!("{}\n", serde_json::to_string(&line)?) } else { line.to_csv() });
         }
-        print(&text)?;
-    }
+        print(&text)
+    });
+    told.await??;
+    Ok(true)
 }
 
 /// Prints a message.
@@ -56,8 +49,9 @@ pub(super) async fn message(
     as_of: Option<Point>,
     json: bool,
 ) -> anyhow::Result<bool> {
-    let tables = up_to(log, as_of).await?.projection.tables;
-    let Some(found) = message_of_any(&tables, id)? else { bail!("there is no message {}", id.public()) };
+    let stretch = stretch(log, as_of).await?;
+    let found = message::tell(log, id, stretch, teller("message")).await?;
+    let Some(found) = found else { bail!("there is no message {}", id.public()) };
     let content = match open(log, config, &found).await {
         Ok(content) => content,
         Err(error) => {
@@ -72,15 +66,6 @@ pub(super) async fn message(
         print(&text(&shown))?
     }
     Ok(true)
-}
-
-/// A message, whosever it is.
-fn message_of_any(tables: &MemoryTables, id: MessageId) -> Result<Option<MessageView>, Unreadable> {
-    let Some(Acceptance(at)) = tables.get(&id)? else { return Ok(None) };
-    match acceptance::load(tables, at)? {
-        Some(message) => answer::message(tables, message.workspace, id),
-        None => Ok(None),
-    }
 }
 
 /// Opens a message's content with the installation's keys; none when it was erased.
@@ -106,11 +91,12 @@ async fn open(log: &EventLog, config: &Config, message: &MessageView) -> anyhow:
 fn text(message: &MessageShown) -> String {
     let none = || "-".to_owned();
     let state = serde_json::to_value(message.state).ok().and_then(|state| state.as_str().map(str::to_owned));
+    let reason = message.reason.as_ref().zip(message.reason_text).map(|(code, text)| format!("{code}: {text}"));
     let mut out = format!(
         "message   {}\nstate     {}\nreason    {}\nto        {}\naccount   {}\ncredits   {}, of which {} were given back\naccepted  {}\n",
         message.id,
         state.unwrap_or_else(none),
-        message.reason.clone().unwrap_or_else(none),
+        reason.unwrap_or_else(none),
         message.to.clone().unwrap_or_else(none),
         message.account_id,
         message.credits,

@@ -1,7 +1,8 @@
 //! `audit replay`: the ledger made anew, and what it digests to.
 
 use angelia_ledger::audit::point::Point;
-use angelia_ledger::{Rebuilt, Until, rebuild};
+use angelia_ledger::audit::read::Stretch;
+use angelia_ledger::{Until, rebuild};
 use angelia_shared::event::{Digest, Event, LedgerCheckpointed};
 use angelia_shared::ids::Position;
 use angelia_shared::log::{EventLog, From, Reader, ReaderOptions};
@@ -73,11 +74,10 @@ pub(super) async fn run(log: &EventLog, until: Option<Point>, json: bool) -> any
     Ok(is_well)
 }
 
-/// Rebuilds the ledger up to a point of the log, or to its end.
-pub(super) async fn up_to(log: &EventLog, until: Option<Point>) -> anyhow::Result<Rebuilt> {
+/// The log up to a point, or to its end.
+pub(super) async fn stretch(log: &EventLog, until: Option<Point>) -> anyhow::Result<Stretch> {
     check_point(log, until).await?;
-    let until = Until { end: end(log, until).await?, point: until, passing: None };
-    Ok(rebuild(log, until, teller("replay")).await?)
+    Ok(Stretch { end: end(log, until).await?, point: until })
 }
 
 /// The last sequence that a replay to a point can need.

@@ -186,6 +186,11 @@ fn lies_in_recipient(reason: FailReason) -> bool {
         | FailReason::AttachmentIsAWebPage
         | FailReason::AttachmentTooLarge
         | FailReason::AttachmentEmpty
-        | FailReason::AttachmentUnavailable => false,
+        | FailReason::AttachmentUnavailable
+        // Never an attempt's end.
+        | FailReason::Expired
+        | FailReason::Cancelled
+        | FailReason::OutcomeUnknown
+        | FailReason::NotExplained => false,
     }
 }

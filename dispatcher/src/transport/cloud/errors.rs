@@ -1,12 +1,13 @@
-//! The Cloud API's error codes as a table: what each is about, and so what is done.
+//! An error in the Cloud API's answer to a call, and so what is done.
 //!
 //! Shape: (code, `is_transient`, HTTP status) -> [`Class`]. The code comes first: Graph answers some permission errors
-//! with 500 and some errors of its own with 400.
+//! with 500 and some errors of its own with 400. What each code is about: `angelia_shared::cloud_code`.
 //!
 //! Source: Meta, Cloud API error codes and Graph API error handling.
 
-use std::ops::RangeInclusive;
 use std::time::Duration;
+
+use angelia_shared::cloud_code::{self, Scope};
 
 use crate::transport::{FailReason, HeldState, PutOffScope};
 
@@ -21,11 +22,6 @@ pub(super) enum Class {
     Hold(HeldState),
 }
 
-struct Row {
-    codes: &'static [RangeInclusive<i64>],
-    class: Class,
-}
-
 const PROVIDER: Class = Class::PutOff(PutOffScope::Provider, None);
 /// Rates of a business or an app are counted over minutes and hours.
 const BUSINESS: Class = Class::PutOff(PutOffScope::Business, Some(Duration::from_secs(120)));
@@ -33,56 +29,26 @@ const BUSINESS: Class = Class::PutOff(PutOffScope::Business, Some(Duration::from
 const PAIR: Class = Class::PutOff(PutOffScope::Pair, Some(Duration::from_secs(6)));
 const MAINTENANCE: Class = Class::PutOff(PutOffScope::Maintenance, Some(Duration::from_secs(60)));
 
-const TABLE: &[Row] = &[
-    // Rates.
-    Row { codes: &[130_429..=130_429], class: Class::PutOff(PutOffScope::Throughput, None) },
-    Row { codes: &[80_007..=80_007, 4..=4], class: BUSINESS },
-    Row { codes: &[131_056..=131_056], class: PAIR },
-    Row { codes: &[131_057..=131_057], class: MAINTENANCE },
-    // The provider itself.
-    Row { codes: &[131_000..=131_000, 131_016..=131_016, 1..=1, 2..=2], class: PROVIDER },
-    // The account: spam and quality limits pass, the others need its owner.
-    Row { codes: &[131_048..=131_048, 131_064..=131_064], class: Class::Hold(HeldState::Paused) },
-    Row {
-        codes: &[190..=190, 0..=0, 3..=3, 10..=10, 200..=299, 131_005..=131_005],
-        class: Class::Hold(HeldState::Blocked),
-    },
-    Row {
-        codes: &[
-            368..=368,
-            131_031..=131_031,
-            130_497..=130_497,
-            131_042..=131_042,
-            131_037..=131_037,
-            131_045..=131_045,
-            133_010..=133_010,
-        ],
-        class: Class::Hold(HeldState::Blocked),
-    },
-    // The recipient.
-    Row { codes: &[131_026..=131_026], class: Class::Fail(FailReason::RecipientNotOnWhatsapp) },
-    Row { codes: &[131_021..=131_021], class: Class::Fail(FailReason::RecipientIsTheSender) },
-    Row { codes: &[131_030..=131_030], class: Class::Fail(FailReason::RecipientNotAllowed) },
-    Row { codes: &[131_050..=131_050], class: Class::Fail(FailReason::RecipientOptedOut) },
-    Row { codes: &[130_472..=130_472], class: Class::Fail(FailReason::RecipientInExperiment) },
-    Row { codes: &[131_049..=131_049], class: Class::Fail(FailReason::MarketingLimit) },
-    Row { codes: &[131_047..=131_047], class: Class::Fail(FailReason::OutsideWindow) },
-    // The message.
-    Row { codes: &[131_052..=131_053], class: Class::Fail(FailReason::MediaRejected) },
-    Row {
-        codes: &[131_051..=131_051, 131_008..=131_009, 100..=100, 33..=33],
-        class: Class::Fail(FailReason::MessageRejected),
-    },
-];
+fn class(scope: Scope) -> Class {
+    match scope {
+        Scope::Throughput => Class::PutOff(PutOffScope::Throughput, None),
+        Scope::Business => BUSINESS,
+        Scope::Pair => PAIR,
+        Scope::Maintenance => MAINTENANCE,
+        Scope::Provider => PROVIDER,
+        Scope::AccountForNow => Class::Hold(HeldState::Paused),
+        Scope::Account => Class::Hold(HeldState::Blocked),
+        Scope::Message(reason) => Class::Fail(reason),
+    }
+}
 
 /// Says what an error is about.
 ///
-/// `is_transient` makes a provider's error of anything that would otherwise be final. A code that is not in the table
+/// `is_transient` makes a provider's error of anything that would otherwise be final. A code that nobody knows
 /// goes by its status: 5xx is the provider, 429 a rate, the rest a rejected message. Rejecting is the safe reading: a
 /// message is refunded and its account goes on, where waiting would hold everything behind an error nobody knows.
 pub(super) fn classify(code: i64, is_transient: bool, status: u16) -> Class {
-    let found = TABLE.iter().find(|row| row.codes.iter().any(|codes| codes.contains(&code)));
-    match found.map(|row| row.class) {
+    match cloud_code::scope(code).map(class) {
         Some(Class::Fail(_) | Class::Hold(_)) | None if is_transient => PROVIDER,
         Some(class) => class,
         None if status >= 500 => PROVIDER,
@@ -95,7 +61,7 @@ pub(super) fn classify(code: i64, is_transient: bool, status: u16) -> Class {
 mod tests {
     use super::*;
 
-    /// Written from the documents' table, not from [`TABLE`].
+    /// Written from the documents' table, not from the program's.
     fn documented() -> Vec<(i64, Class)> {
         let seconds = |s| Some(Duration::from_secs(s));
         let held = |state: HeldState, codes: &[i64]| -> Vec<(i64, Class)> {
@@ -137,26 +103,6 @@ mod tests {
         for (code, class) in documented() {
             for status in [200, 400, 401, 403, 429, 500, 503] {
                 assert_eq!(classify(code, false, status), class, "code {code} with status {status}");
-            }
-        }
-    }
-
-    #[test]
-    fn every_row_of_the_table_is_documented() {
-        for row in TABLE {
-            for codes in row.codes {
-                let is_documented = documented().iter().any(|(code, _)| codes.contains(code));
-                assert!(is_documented, "{codes:?}");
-            }
-        }
-    }
-
-    #[test]
-    fn no_code_is_in_two_rows() {
-        let ranges: Vec<_> = TABLE.iter().flat_map(|row| row.codes).collect();
-        for (at, one) in ranges.iter().enumerate() {
-            for other in &ranges[at + 1..] {
-                assert!(one.end() < other.start() || other.end() < one.start(), "{one:?} and {other:?}");
             }
         }
     }

@@ -82,11 +82,11 @@ pub(super) async fn run(
     face.show_writer(writer.id());
     face.show(Phase::Open);
     let mut lane = Lane {
+        room: Room::new(log.partitions()),
         log: log.clone(),
         writer,
         face,
         keys,
-        room: Room::default(),
         purses: Purses::new(options.wallets_max),
         watch: Watch::default(),
         giving: VecDeque::new(),

@@ -14,11 +14,15 @@ use super::UNAVAILABLE;
 use super::order::Waiting;
 use crate::domain::admission::share;
 
-/// Orders that one round takes: four full groups, or one or two of everybody's.
+/// Orders that one round takes: all of one busy workspace, or one or two of everybody's.
 const ROUND_ORDERS_MAX: usize = 1_920;
-/// Orders of one workspace in a round. With a key each, and their draw, they stay below the 999 records of a batch even
-/// if nothing packs, and leave room for others.
-const GROUP_ORDERS_MAX: usize = 480;
+/// Orders of one workspace in a round when little packs: with a key each, and their draw, they stay below the 999 records of
+/// a batch even if nothing does.
+const GROUP_ORDERS_LEAST: usize = 480;
+/// Partitions up to which acceptances pack well enough for a group of a whole round. A partition's and a bucket's records are
+/// half full but for the last (1 MiB of acceptances and 0.6 MiB of keys: 208 records), and have 64 lines at most (60 more);
+/// with a last one of each of 256 partitions and 256 buckets, and the draw, that is 781.
+const PARTITIONS_WELL_PACKED: u16 = 256;
 /// Bytes of one workspace in a round: a quarter of a batch, which at 64 KiB a message is a dozen of them.
 const GROUP_BYTES_MAX: usize = 1024 * 1024;
 /// Bytes of a round; it leaves a batch of 4 MiB some room for draws and keys.
@@ -27,8 +31,9 @@ const ROUND_BYTES_MAX: usize = 3 * 1024 * 1024;
 const WORKSPACE_WAITING_MAX: usize = 8_192;
 
 /// Everything that waits.
-#[derive(Default)]
 pub(super) struct Room {
+    /// Orders of one workspace in a round.
+    group_max: usize,
     queues: HashMap<WorkspaceId, Queue>,
     /// Whose turn it is; those without orders are dropped when their turn comes.
     turns: VecDeque<WorkspaceId>,
@@ -53,6 +58,12 @@ pub(super) struct Pick {
 }
 
 impl Room {
+    /// An empty room, for a log of so many partitions.
+    pub(super) fn new(partitions: u16) -> Self {
+        let group_max = if partitions <= PARTITIONS_WELL_PACKED { ROUND_ORDERS_MAX } else { GROUP_ORDERS_LEAST };
+        Self { group_max, queues: HashMap::new(), turns: VecDeque::new(), waiting: 0, round: 0 }
+    }
+
     /// How many orders wait.
     pub(super) fn waiting(&self) -> usize {
         self.waiting
@@ -130,7 +141,7 @@ impl Room {
     pub(super) fn pick(&mut self) -> Vec<Pick> {
         let ready = self.ready();
         let waiting: Vec<usize> = ready.iter().map(|workspace| self.queues[workspace].orders.len()).collect();
-        let shares = share(&waiting, ROUND_ORDERS_MAX, GROUP_ORDERS_MAX);
+        let shares = share(&waiting, ROUND_ORDERS_MAX, self.group_max);
         let (mut picks, mut unserved) = (Vec::new(), Vec::new());
         let mut bytes = 0;
         for (workspace, places) in ready.into_iter().zip(shares) {

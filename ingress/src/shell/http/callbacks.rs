@@ -273,7 +273,7 @@ fn event(account: &AccountChanged, message: MessageId, part: u8, report: &Report
         Fate::Delivered => Event::MessageDelivered(receipt),
         Fate::Read => Event::MessageRead(receipt),
         Fate::Failed { reason, detail } => Event::MessageFailed(Receipt {
-            reason: Some((*reason).to_owned()),
+            reason: Some(reason.code().to_owned()),
             detail: Some(detail.clone()),
             ..receipt
         }),

@@ -15,7 +15,6 @@ pub(super) struct Message {
     pub(super) price: u64,
     /// What may be given back for the message as a whole: it expired or was cancelled.
     pub(super) ended: u64,
-    pub(super) refunded: u64,
     pub(super) parts: SmallVec<[Part; 1]>,
 }
 
@@ -53,6 +52,11 @@ impl Message {
         &mut self.parts[at]
     }
 
+    /// What was given back, over all parts.
+    pub(super) fn refunded(&self) -> u64 {
+        self.parts.iter().fold(0, |sum: u64, part| sum.saturating_add(part.refunded))
+    }
+
     /// What may be given back, over all parts.
     pub(super) fn due(&self) -> u64 {
         self.parts.iter().fold(self.ended, |sum, part| sum.saturating_add(part.failed))
@@ -62,7 +66,9 @@ impl Message {
 /// Every message.
 #[derive(Debug, Default)]
 pub(super) struct Messages {
-    messages: HashMap<MessageId, Message>,
+    /// Numbers of messages: a table that is half empty should not hold whole messages.
+    numbers: HashMap<MessageId, u32>,
+    messages: Vec<Message>,
     /// Accounts by number: a number is a quarter of an id.
     accounts: HashMap<AccountId, u32>,
 }
@@ -78,11 +84,16 @@ impl Messages {
     }
 
     pub(super) fn is_accepted(&self, message: MessageId) -> bool {
-        self.messages.get(&message).is_some_and(|message| message.accepted.is_some())
+        let number = self.numbers.get(&message);
+        number.is_some_and(|number| self.messages[*number as usize].accepted.is_some())
     }
 
     pub(super) fn of(&mut self, message: MessageId) -> &mut Message {
-        self.messages.entry(message).or_default()
+        let number = *self.numbers.entry(message).or_insert_with(|| {
+            self.messages.push(Message::default());
+            u32::try_from(self.messages.len() - 1).expect("a log holds fewer than 4 billion messages")
+        });
+        &mut self.messages[number as usize]
     }
 
     /// The number of an account.
@@ -92,6 +103,6 @@ impl Messages {
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (MessageId, &Message)> {
-        self.messages.iter().map(|(id, message)| (*id, message))
+        self.numbers.iter().map(|(id, number)| (*id, &self.messages[*number as usize]))
     }
 }

@@ -40,12 +40,11 @@ fn refund(messages: &mut Messages, item: &Item) -> Result<(), Break> {
     let (id, credits) = (item.message, item.credits);
     let message = messages.of(id);
     must("WA-3", message.accepted.is_some(), || format!("{id} is given credits back and was never accepted"))?;
-    message.refunded = message.refunded.saturating_add(credits);
     let ended = message.ended;
     let part = message.part(item.part);
     part.refunded = part.refunded.saturating_add(credits);
     let (part_refunded, part_due) = (part.refunded, part.failed.saturating_add(ended));
-    let (price, refunded, due) = (message.price, message.refunded, message.due());
+    let (price, refunded, due) = (message.price, message.refunded(), message.due());
     must("WA-3", credits > 0, || format!("a refund of nothing to {id}"))?;
     must("WA-3", refunded <= price, || format!("{id} cost {price} and was given back {refunded}"))?;
     must("WA-3", refunded <= due, || format!("{id} was given back {refunded}, but only {due} of it failed"))?;

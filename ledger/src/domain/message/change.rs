@@ -5,6 +5,7 @@
 use angelia_shared::event::attempt::AttemptOutcome;
 use angelia_shared::event::message::UnknownPolicy;
 use angelia_shared::event::{AttemptEnded, AttemptStarted, OutcomeSettled, PartRefused, Receipt};
+use angelia_shared::fail_reason::FailReason;
 use angelia_shared::query::MessageState;
 use angelia_shared::units::{Credits, UnixMillis};
 
@@ -13,7 +14,7 @@ use super::super::refund::{CANCELLED, EXPIRED, OUTCOME_UNKNOWN};
 use super::{Message, Part};
 
 /// Reason code of a failure that the provider did not explain.
-const NOT_EXPLAINED: &str = "not_explained";
+const NOT_EXPLAINED: &str = FailReason::NotExplained.code();
 
 /// What an event tells of how a message is divided: which part it is about, of how many, and its price.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

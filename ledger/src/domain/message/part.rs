@@ -89,6 +89,24 @@ impl Part {
         }
     }
 
+    /// Writes what rules read of it: the time since when it is unknown decides nothing but when it is settled.
+    pub fn pack(&self, out: &mut Encoder) {
+        let (begun, priced) = (u8::from(self.begun), u8::from(self.credits.is_some()));
+        out.byte(rank(self.state) | begun << 4 | priced << 5);
+        if let Some(credits) = self.credits {
+            out.credits(credits);
+        }
+        self.money.write(out);
+    }
+
+    /// Reads what [`pack`](Self::pack) wrote.
+    pub fn unpack(input: &mut Decoder<'_>) -> Option<Self> {
+        let bits = input.byte()?;
+        let credits = if bits & 0x20 != 0 { Some(input.credits()?) } else { None };
+        let (state, money) = (of_rank(bits & 0x0F)?, Money::read(input)?);
+        Some(Self { state, begun: bits & 0x10 != 0, credits, money, ..Self::new() })
+    }
+
     /// Writes the part's bytes.
     pub fn write(&self, out: &mut Encoder) {
         out.byte(rank(self.state));

@@ -67,7 +67,8 @@ impl<T: Tables> Fold<'_, T> {
         let Some(chain) = self.tables.get::<WriterChain>(&writer)? else {
             return self.broken_batch(at, covered, &Broken::SealBroken(writer));
         };
-        let (chain, broken) = chain.sealed(writer, seal, at.seq, covered);
+        let subjects = &self.subjects[strangers.len()..before.len()];
+        let (chain, broken) = chain.sealed(writer, seal, at.seq, covered, subjects);
         self.tables.put(&writer, &chain);
         match broken {
             Some(broken) => self.broken_batch(at, covered, &broken),

@@ -4,7 +4,7 @@ use angelia_shared::event::attempt::AttemptOutcome;
 use angelia_shared::event::message::UnknownPolicy;
 use angelia_shared::event::{CancelRequested, Event, KeyUsed, MessageAccepted, OutcomeSettled, Receipt};
 use angelia_shared::ids::{MessageId, Position};
-use angelia_shared::query::StatementKind;
+use angelia_shared::query::{Moved, StatementKind};
 use angelia_shared::units::UnixMillis;
 
 use super::super::acceptance::{Acceptance, Accepted};
@@ -14,7 +14,7 @@ use super::super::keys;
 use super::super::lanes::Lane;
 use super::super::message::{Happened, Message, Outcome, Report};
 use super::super::queue::Queue;
-use super::super::statement::{Line, Sums};
+use super::super::statement::Sums;
 use super::super::table::Tables;
 use super::super::wallet::Wallet;
 use super::{Fold, Owner};
@@ -30,7 +30,7 @@ impl<T: Tables> Fold<'_, T> {
         queue.accepted += 1;
         self.tables.put(&queue_key, &queue);
         self.tables.put(&fact.message, &Acceptance(at));
-        self.shared.accepted(Accepted::of(fact, at.line, queue.accepted));
+        self.shared.accepted::<T>(Accepted::of(fact, at.line, queue.accepted));
         self.charge(at, fact)
     }
 
@@ -45,14 +45,14 @@ impl<T: Tables> Fold<'_, T> {
         let consumed = wallet.consumed(fact.credits);
         let wallet = consumed.clone().unwrap_or(wallet);
         self.tables.put(&workspace, &wallet);
-        let line = Line {
+        let line = Moved {
             at: fact.at,
             kind: StatementKind::Charge,
             credits: fact.credits,
             message: Some(fact.message),
             reason: None,
         };
-        self.shared.line(workspace, at, before, line);
+        self.shared.line::<T>(workspace, at, before, line);
         for broken in overspent.into_iter().chain(consumed.err()) {
             self.contradiction(at, Some(workspace), broken)?;
         }
@@ -119,7 +119,7 @@ impl<T: Tables> Fold<'_, T> {
             Outcome::Stray => self.stray(at),
         }
         let detail = fact.reason.clone().filter(|_| report == Report::Failed);
-        message.timeline.add(Happened { position: at, at: fact.at, event: event.name(), detail });
+        note::<T>(&mut message, Happened { position: at, at: fact.at, event: event.name(), detail });
         index::write(self.tables, place, &before, &message)
     }
 
@@ -159,12 +159,19 @@ impl<T: Tables> Fold<'_, T> {
         };
         let before = Shadow::of(&message);
         let changed = change(&mut message);
-        message.timeline.add(happened);
+        note::<T>(&mut message, happened);
         index::write(self.tables, place, &before, &message)?;
         match changed {
             Ok(()) => Ok(()),
             Err(broken) => self.contradiction(at, Some(owner.workspace), broken),
         }
+    }
+}
+
+/// Adds to a message's timeline, where timelines are kept.
+pub(super) fn note<T: Tables>(message: &mut Message, happened: Happened) {
+    if T::KEEPS_HISTORY {
+        message.timeline.add(happened);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use angelia_shared::event::{CreditsDrawn, CreditsGranted, CreditsRefunded, CreditsReturned, RefundItem, Totals};
 use angelia_shared::ids::{Position, WorkspaceId};
-use angelia_shared::query::StatementKind;
+use angelia_shared::query::{Moved, StatementKind};
 use angelia_shared::units::{Credits, UnixMillis};
 
 use super::super::acceptance::{self, Acceptance};
@@ -10,10 +10,11 @@ use super::super::contradiction::Broken;
 use super::super::index::{self, Shadow};
 use super::super::lanes::{self, Lane};
 use super::super::message::Happened;
-use super::super::statement::{Line, Sums};
+use super::super::statement::Sums;
 use super::super::table::Tables;
 use super::super::wallet::{Movement, Wallet};
 use super::Fold;
+use super::messages::note;
 
 impl<T: Tables> Fold<'_, T> {
     pub(super) fn granted(
@@ -23,14 +24,14 @@ impl<T: Tables> Fold<'_, T> {
         fact: &CreditsGranted,
     ) -> Result<(), T::Error> {
         let (before, broken) = self.moved(at, workspace, Movement::Grant(fact.credits), fact.totals)?;
-        let line = Line {
+        let line = Moved {
             at: fact.at,
             kind: StatementKind::Grant,
             credits: fact.credits,
             message: None,
             reason: Some(fact.reason.clone()),
         };
-        self.shared.line(workspace, at, Sums::of(&before), line);
+        self.shared.line::<T>(workspace, at, Sums::of(&before), line);
         self.broken(at, workspace, broken)
     }
 
@@ -71,7 +72,7 @@ impl<T: Tables> Fold<'_, T> {
         let mut sum = Credits::ZERO;
         for (number, item) in fact.items.iter().enumerate() {
             sum = plus(sum, item.credits);
-            let line = Line {
+            let line = Moved {
                 at: fact.at,
                 kind: StatementKind::Refund,
                 credits: item.credits,
@@ -79,7 +80,7 @@ impl<T: Tables> Fold<'_, T> {
                 reason: Some(item.reason.clone()),
             };
             let place = Position::new(at.seq, u16::try_from(number).unwrap_or(u16::MAX));
-            self.shared.line(workspace, place, Sums::of(&before), line);
+            self.shared.line::<T>(workspace, place, Sums::of(&before), line);
             let refunded = self.refund_part(at, workspace, item, fact.at)?;
             self.broken(at, workspace, refunded.err())?;
         }
@@ -124,7 +125,7 @@ impl<T: Tables> Fold<'_, T> {
         let before = Shadow::of(&message);
         let refunded = message.refund(item.part, item.credits);
         let detail = Some(item.reason.clone());
-        message.timeline.add(Happened { position: at, at: time, event: "CreditsRefunded", detail });
+        note::<T>(&mut message, Happened { position: at, at: time, event: "CreditsRefunded", detail });
         index::write(self.tables, place, &before, &message)?;
         Ok(refunded)
     }

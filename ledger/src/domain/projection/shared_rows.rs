@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use angelia_shared::ids::{AccountId, Position, WebhookId, WorkspaceId};
+use angelia_shared::query::Moved;
 
 use super::super::acceptance::{Accepted, Page};
 use super::super::places::{Lines, OfAccount, OfWebhook};
-use super::super::statement::{Line, Passage, Sums};
+use super::super::statement::{Passage, Sums};
 use super::super::table::Tables;
 
 /// What one record adds to rows that it shares with nobody else.
@@ -20,14 +21,23 @@ pub(super) struct SharedRows {
 
 impl SharedRows {
     /// Adds an acceptance, and the message to the lists it is in.
-    pub(super) fn accepted(&mut self, accepted: Accepted) {
-        self.accounts.entry(accepted.account).or_default().push(accepted.line);
-        self.webhooks.entry(accepted.webhook).or_default().push(accepted.line);
+    pub(super) fn accepted<T: Tables>(&mut self, accepted: Accepted) {
+        if T::KEEPS_HISTORY {
+            self.listed(&accepted);
+        }
         self.page.push(accepted);
     }
 
+    fn listed(&mut self, accepted: &Accepted) {
+        self.accounts.entry(accepted.account).or_default().push(accepted.line);
+        self.webhooks.entry(accepted.webhook).or_default().push(accepted.line);
+    }
+
     /// Adds a line to a workspace's statement; `before` is what had moved before it. Lines of one record come in order.
-    pub(super) fn line(&mut self, workspace: WorkspaceId, at: Position, before: Sums, line: Line) {
+    pub(super) fn line<T: Tables>(&mut self, workspace: WorkspaceId, at: Position, before: Sums, line: Moved) {
+        if !T::KEEPS_HISTORY {
+            return;
+        }
         let passage = self.passages.entry(workspace);
         passage.or_insert_with(|| Passage { before, lines: Vec::new() }).lines.push((at.line, line));
     }

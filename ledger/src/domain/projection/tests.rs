@@ -1,3 +1,4 @@
+mod lean;
 mod naive;
 mod one_fault;
 mod proofs;

@@ -19,6 +19,8 @@ use crate::domain::refund::Refund;
 
 /// Workspaces that are paid in one turn: one wallet entry each, well within a batch.
 const WORKSPACES_A_TURN: usize = 256;
+/// What the projection counts refunds under.
+const REFUNDED: &str = "CreditsRefunded";
 /// Outcomes that are settled in one turn.
 const SETTLEMENTS_A_TURN: usize = 512;
 
@@ -50,6 +52,19 @@ pub(super) struct Plan {
     pub(super) refunds: Vec<Refund>,
     pub(super) overdue: Vec<Overdue>,
     pub(super) checkpoint: Option<LedgerCheckpointed>,
+    /// What a ledger that stands by sees of the one that acts.
+    pub(super) seen: Seen,
+}
+
+/// Whether the ledger that acts does.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Seen {
+    /// Sequence of its claim.
+    pub(super) claim: u64,
+    /// Whether a refund is due.
+    pub(super) is_due: bool,
+    /// How many refunds there were ever.
+    pub(super) paid: u64,
 }
 
 impl Turn {
@@ -59,9 +74,18 @@ impl Turn {
         let is_gone = |member| self.sees_all && !self.alive.contains(&seat(member));
         let standing = due::standing(head.claim, self.member, self.has_claimed, is_gone);
         let (lost, returns, refunds, overdue) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        let mut plan = Plan { standing, lost, returns, refunds, overdue, checkpoint: None };
-        if !matches!(standing, Standing::Mine(_)) {
-            return Ok(plan);
+        let mut plan = Plan { standing, lost, returns, refunds, overdue, checkpoint: None, seen: Seen::default() };
+        match standing {
+            Standing::Mine(_) => {}
+            Standing::Claim(_) => return Ok(plan),
+            Standing::Stand => {
+                plan.seen = Seen {
+                    claim: head.claim.map_or(0, |claim| claim.seq),
+                    is_due: !due::refunds(tables, 1, self.now)?.is_empty(),
+                    paid: head.counts.events.get(REFUNDED).copied().unwrap_or_default(),
+                };
+                return Ok(plan);
+            }
         }
         plan.lost = dead_lanes::lost(tables, &self.alive)?;
         plan.returns = dead_lanes::returns(tables, WORKSPACES_A_TURN, self.now)?;

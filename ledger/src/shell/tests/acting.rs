@@ -2,10 +2,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use angelia_shared::clock;
 use angelia_shared::dice;
 use angelia_shared::directory::DirectoryView;
 use angelia_shared::event::message::UnknownPolicy;
-use angelia_shared::event::{Digest, Event, LedgerCheckpointed, MessageSent};
+use angelia_shared::event::{Digest, Event, LedgerCheckpointed, MessageSent, PartitionClaimed};
 use angelia_shared::ids::{MemberId, MessageId};
 use angelia_shared::members::{self, Service};
 use angelia_shared::query::{AskCredits, AskMessage, MessageState};
@@ -16,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::PATIENCE;
 use super::town::{Accepted, Pen, Town, account, sent, unknown, workspace};
 use crate::domain::contradiction::Broken;
+use crate::domain::overtake::STUCK_AFTER;
 use crate::shell::actor::Actor;
 use crate::shell::live::Live;
 use crate::shell::replay::replay;
@@ -348,6 +350,26 @@ async fn a_replay_names_a_checkpoint_that_tells_another_log_or_state() {
     assert_eq!(replayed.checkpoints, 3);
 }
 
+/// Who holds the claim.
+async fn holder(town: &Town) -> Option<MemberId> {
+    let mut claims = town.events().await.into_iter().filter_map(|(_, subject, event)| match (subject, event) {
+        (Subject::LedgerClaim, Event::PartitionClaimed(fact)) => Some(Some(fact.member)),
+        (Subject::LedgerClaim, Event::PartitionReleased(_)) => Some(None),
+        _ => None,
+    });
+    claims.next_back().flatten()
+}
+
+/// Waits until this one holds the claim, or nobody.
+async fn holds(town: &Town, member: Option<MemberId>) {
+    let waiting = async {
+        while holder(town).await != member {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, waiting).await.expect("the claim moves in time");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn when_the_acting_ledger_is_gone_the_other_one_acts_and_pays_once() {
     let town = Town::new().await;
@@ -372,24 +394,36 @@ async fn when_the_acting_ledger_is_gone_the_other_one_acts_and_pays_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn one_that_lives_and_pays_nothing_loses_the_claim_within_seconds() {
+    let town = Town::new().await;
+    let mut pen = town.pen().await;
+    let ledger = town.ledger("a", &[]).await;
+    holds(&town, Some(ledger.member)).await;
+    // It renews its key and holds the claim; that is all that it does.
+    let (idle, stop) = (MemberId::generate(), CancellationToken::new());
+    let _seat = members::join(&town.log, Service::Ledger, idle, &stop).await.unwrap().unwrap();
+    let claimed = PartitionClaimed { v: 1, part: None, member: idle, at: clock::now() };
+    let claimed = pen.write(vec![(Subject::LedgerClaim, Event::PartitionClaimed(claimed))]).await;
+    town.ask(credits(1), claimed.sealed_at).await;
+    let failed = failures(&mut pen, 2, 3).await;
+    let paid = async {
+        for n in 1..=2 {
+            town.until(credits(n), |view| view.refunded == Credits(3)).await;
+        }
+    };
+    // The promise is 10 s.
+    tokio::time::timeout(STUCK_AFTER + Duration::from_secs(4), paid).await.expect("paid in time");
+    assert_each_refunded_once(&town, &failed).await;
+    assert_eq!(holder(&town).await, Some(ledger.member));
+    ledger.stop().await;
+    stop.cancel();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_second_ledger_takes_the_claim_and_the_first_gets_it_back_when_it_is_released() {
     let town = Town::new().await;
-    let holder = async || {
-        let mut claims = town.events().await.into_iter().filter_map(|(_, subject, event)| match (subject, event) {
-            (Subject::LedgerClaim, Event::PartitionClaimed(fact)) => Some(Some(fact.member)),
-            (Subject::LedgerClaim, Event::PartitionReleased(_)) => Some(None),
-            _ => None,
-        });
-        claims.next_back().flatten()
-    };
-    let until = async |member: Option<MemberId>| {
-        let waiting = async {
-            while holder().await != member {
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-        };
-        tokio::time::timeout(PATIENCE, waiting).await.expect("the claim moves in time");
-    };
+    let holder = async || holder(&town).await;
+    let until = async |member| holds(&town, member).await;
     let first = town.ledger("first", &[]).await;
     until(Some(first.member)).await;
     let second = town.ledger("second", &[]).await;

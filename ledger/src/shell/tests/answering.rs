@@ -1,7 +1,8 @@
+use angelia_shared::clock;
 use angelia_shared::event::{CancelRequested, Event, KeyUsed, MessageDelivered};
 use angelia_shared::ids::{AccountId, MessageId, Position};
 use angelia_shared::query::{
-    self, AskAccounts, AskActivations, AskActivationsBefore, AskCredits, AskCreditsThen, AskDigest, AskError,
+    self, Ask as _, AskAccounts, AskActivations, AskActivationsBefore, AskCredits, AskCreditsThen, AskDigest, AskError,
     AskFindings, AskKey, AskMessage, AskMessages, AskPosition, AskProviderId, AskStatement, MessageState,
     StatementKind,
 };
@@ -55,14 +56,14 @@ async fn credits_statement_and_messages_tell_the_same_story() {
     assert_eq!(town.ask(AskCredits { workspace: workspace(99) }, 0).await, query::CreditsView::default());
 
     let lines = town.ask(statement(100, None), 0).await;
-    let kinds: Vec<_> = lines.iter().map(|line| (line.kind, line.balance.0)).collect();
+    let kinds: Vec<_> = lines.iter().map(|line| (line.moved.kind, line.balance.0)).collect();
     let charges = (5..10).rev().map(|balance| (StatementKind::Charge, balance));
     let expected: Vec<_> =
         [(StatementKind::Grant, 10)].into_iter().chain(charges).chain([(StatementKind::Refund, 6)]).collect();
     assert_eq!(kinds, expected);
-    assert_eq!(lines[0].reason.as_deref(), Some("top up"));
-    assert_eq!(lines[6].message, Some(accepted[1].message));
-    assert_eq!(lines[6].reason.as_deref(), Some("recipient_not_on_whatsapp"));
+    assert_eq!(lines[0].moved.reason.as_deref(), Some("top up"));
+    assert_eq!(lines[6].moved.message, Some(accepted[1].message));
+    assert_eq!(lines[6].moved.reason.as_deref(), Some("recipient_not_on_whatsapp"));
     assert_eq!(town.ask(statement(3, Some(lines[3].at_position)), 0).await, lines[4..7]);
 
     let end = town.log.last_sequence().await.unwrap();
@@ -211,6 +212,23 @@ async fn the_live_digest_is_the_one_of_a_replay_from_nothing() {
         assert_eq!((replayed.seq, replayed.log_digest, replayed.state_digest), (seq, live.log, live.state));
         assert_eq!((replayed.contradictions.len(), live.contradictions), (0, 0));
     }
+    ledger.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_suspended_ledger_delays_every_question_a_little_and_loses_none() {
+    let town = Town::new().await;
+    let ledger = town.ledger("a", &[]).await;
+    // What a suspended process leaves at the broker: a place in the queue, and nobody behind it.
+    let subject = format!("{}.{}", query::PREFIX, AskCredits::TOPIC);
+    let _silent = town.log.client().queue_subscribe(subject, "q".to_owned()).await.unwrap();
+    town.log.client().flush().await.unwrap();
+    let began = clock::monotonic();
+    // All at once: half of them go to the silent one first.
+    let asked = (0..64).map(|_| query::ask(town.log.client(), AskCredits { workspace: workspace(OURS) }, 0));
+    let answers = futures_util::future::join_all(asked).await;
+    assert!(answers.iter().all(Result::is_ok), "{answers:?}");
+    assert!(began.elapsed() < query::TIMEOUT, "{:?}", began.elapsed());
     ledger.stop().await;
 }
 

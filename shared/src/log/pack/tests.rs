@@ -177,6 +177,20 @@ fn a_batch_has_at_most_999_records() {
 }
 
 #[test]
+fn a_group_may_have_more_lines_than_a_batch_has_records() {
+    let mut packer = Packer::default();
+    let lines: Vec<_> = (0..5_000).map(|_| entry(PART, "a")).collect();
+    assert_eq!(packer.add(&lines), Ok(()));
+    assert_eq!(packer.records(), lines.len().div_ceil(LINES_MAX));
+    let rest = RECORDS_MAX as u128 - packer.records() as u128;
+    let too_many: Vec<_> = (0..=rest).map(|account| entry(attempt(account), "a")).collect();
+    let before = packer.records();
+    assert_eq!(packer.add(&too_many), Err(NoRoom::Full));
+    assert_eq!(packer.records(), before, "it was taken out whole");
+    assert_eq!(packer.add(&too_many[1..]), Ok(()));
+}
+
+#[test]
 fn a_packed_record_has_at_most_64_lines_and_16_kib() {
     let lines: Vec<_> = (0..65).map(|_| entry(PART, "a")).collect();
     let records = packed(&[&lines]);
@@ -222,8 +236,15 @@ fn first_lines<'a>(groups: impl IntoIterator<Item = &'a Pending>) -> Vec<String>
 fn groups_in_conflict_stay_in_order_before_those_for_which_there_was_no_room() {
     let draw = |line| vec![guarded(WALLET, line, Guard::Own(7))];
     let rest = || (0..RECORDS_MAX as u128 - 2).map(|account| entry(attempt(account), "rest")).collect();
-    let groups =
-        vec![draw("d1"), draw("d2"), vec![entry(PART, "a")], draw("d3"), rest(), vec![entry(PART, "b")], draw("d4")];
+    let groups = vec![
+        draw("d1"),
+        draw("d2"),
+        vec![entry(PART, "a")],
+        draw("d3"),
+        rest(),
+        vec![entry(attempt(5_000), "b")],
+        draw("d4"),
+    ];
     let (mut queue, _answers) = queue_of(groups);
     let mut packer = Packer::default();
     assert_eq!(first_lines(&packer.take(&mut queue)), ["d1", "a", "rest"]);

@@ -5,13 +5,14 @@ use std::collections::VecDeque;
 use angelia_shared::clock;
 use angelia_shared::event::attempt::AttemptOutcome;
 use angelia_shared::event::{
-    AttemptEnded, AttemptStarted, Carry, CreditsDrawn, CreditsGranted, Event, MessageAccepted, Receipt, Sealed, Totals,
+    AttemptEnded, AttemptStarted, Carry, CreditsDrawn, CreditsGranted, Event, MessageAccepted, PartitionClaimed,
+    Receipt, Sealed, Totals,
 };
 use angelia_shared::ids::{AccountId, KeyId, MemberId, MessageId, Position, WebhookId, WorkspaceId};
 use angelia_shared::log::entry::Pending;
 use angelia_shared::log::{Entry, EventLog, Group, Stored, Writer, WriterOptions};
 use angelia_shared::subject::{Partition, Subject};
-use angelia_shared::units::Credits;
+use angelia_shared::units::{Credits, UnixMillis};
 use anyhow::Context as _;
 
 /// Workspaces that share a batch, and messages of each in it: as at full admission load.
@@ -19,6 +20,8 @@ const TOGETHER: usize = 16;
 const EACH: u64 = 32;
 /// More than any workspace spends here.
 const GRANT: Credits = Credits(1_000_000_000);
+/// The gap after each attempt.
+const FLOOR_MS: u64 = 1_500;
 /// What a sealed text of a sentence or two takes.
 const SEALED_BYTES: usize = 200;
 
@@ -27,6 +30,10 @@ pub(crate) struct Author {
     writer: Writer,
     dice: u64,
     wallets: Vec<Totals>,
+    /// When the account of each workspace may begin its next attempt: nobody waits for it, but the log must be sound.
+    turns: Vec<UnixMillis>,
+    /// The claim of each partition.
+    claims: Vec<u64>,
     /// Messages accepted so far.
     pub(crate) messages: u64,
     /// Events written so far, without the seals.
@@ -36,7 +43,8 @@ pub(crate) struct Author {
 /// A message that was accepted.
 struct Accepted {
     id: MessageId,
-    workspace: WorkspaceId,
+    /// The workspace's number.
+    number: usize,
     at: Position,
 }
 
@@ -46,7 +54,9 @@ impl Author {
         let options = WriterOptions { role: "bench".to_owned(), member: MemberId(seed.into()), fails_fast: false };
         let writer = Writer::open(log, options).await.context("cannot open a writer")?;
         let wallets = vec![Totals::default(); workspaces];
-        let mut author = Self { writer, dice: seed, wallets, messages: 0, events: 0 };
+        let (turns, claims) = (vec![UnixMillis(0); workspaces], Vec::new());
+        let mut author = Self { writer, dice: seed, wallets, turns, claims, messages: 0, events: 0 };
+        author.claim(MemberId(seed.into())).await?;
         let mut groups = Vec::with_capacity(workspaces);
         for number in 0..workspaces {
             let totals = author.wallets[number].granting(GRANT).context("a wallet is full")?;
@@ -59,13 +69,27 @@ impl Author {
         Ok(author)
     }
 
+    /// Claims every partition, as a dispatcher does before its first attempt.
+    async fn claim(&mut self, member: MemberId) -> anyhow::Result<()> {
+        let groups = (0..self.writer.log().partitions()).map(Partition).map(|part| {
+            let claimed = PartitionClaimed { v: 1, part: Some(part), member, at: clock::now() };
+            Group::one(Entry::new(Subject::PartitionClaim(part), &Event::PartitionClaimed(claimed)))
+        });
+        let stored = self.commit(groups.collect()).await?;
+        self.claims = stored.iter().map(|group| group.positions[0].seq).collect();
+        Ok(())
+    }
+
     /// Writes at least `count` more messages. Of a hundred, `lived` are sent, delivered and read; the others wait.
     pub(crate) async fn write(&mut self, count: u64, lived: u64) -> anyhow::Result<()> {
         let until = self.messages + count;
         while self.messages < until {
             let accepted = self.accept().await?;
             let lived: Vec<_> = accepted.into_iter().filter(|_| self.roll() % 100 < lived).collect();
-            let attempts = lived.iter().flat_map(|message| self.attempt(message)).collect();
+            let mut attempts = Vec::with_capacity(lived.len() * 2);
+            for message in &lived {
+                attempts.extend(self.attempt(message));
+            }
             self.commit(attempts).await?;
             let receipts = lived.iter().flat_map(|message| self.receipts(message)).collect();
             self.commit(receipts).await?;
@@ -90,11 +114,11 @@ impl Author {
             let acceptances = messages.iter().map(|message| self.acceptance(id, *message));
             let entries = [Entry::new(Subject::Wallet(id), &drawn)].into_iter().chain(acceptances);
             groups.push(entries.collect());
-            ids.extend(messages.into_iter().map(|message| (message, id)));
+            ids.extend(messages.into_iter().map(|message| (message, number)));
         }
         let stored = self.commit(groups).await?;
         let places = stored.iter().flat_map(|group| group.positions[1..].iter().copied());
-        let accepted = places.zip(ids).map(|(at, (id, workspace))| Accepted { id, workspace, at });
+        let accepted = places.zip(ids).map(|(at, (id, number))| Accepted { id, number, at });
         let accepted: Vec<_> = accepted.collect();
         self.messages += accepted.len() as u64;
         Ok(accepted)
@@ -124,10 +148,14 @@ impl Author {
         Partition::of(account(workspace), self.writer.log().partitions())
     }
 
-    fn attempt(&self, of: &Accepted) -> [Group; 2] {
-        let subject = Subject::Attempt(self.partition(of.workspace), of.workspace, account(of.workspace));
-        let (message, credits, at, carry) = (of.id, Credits(1), clock::now(), Carry::default);
-        let (attempt, part, parts, claim) = (1, 0, 1, 1);
+    fn attempt(&mut self, of: &Accepted) -> [Group; 2] {
+        let workspace = workspace(of.number);
+        let partition = self.partition(workspace);
+        let subject = Subject::Attempt(partition, workspace, account(workspace));
+        let (message, credits, carry) = (of.id, Credits(1), Carry::default);
+        let at = self.turns[of.number].max(clock::now());
+        self.turns[of.number] = at.plus_ms(FLOOR_MS);
+        let (attempt, part, parts, claim) = (1, 0, 1, self.claims[usize::from(partition.0)]);
         let started = AttemptStarted {
             v: 1,
             message,
@@ -138,25 +166,26 @@ impl Author {
             credits,
             claim,
             at,
-            floor_ms: 1_500,
+            floor_ms: FLOOR_MS,
             idempotent: false,
             carry: carry(),
         };
         let outcome = AttemptOutcome::Sent { provider_id: format!("wamid.{message}") };
-        let (gap_ms, carry) = (1_500, carry());
+        let (gap_ms, carry) = (FLOOR_MS, carry());
         let ended = AttemptEnded { v: 1, message, attempt, part, parts, credits, claim, at, gap_ms, outcome, carry };
         [Event::AttemptStarted(Box::new(started)), Event::AttemptEnded(Box::new(ended))]
             .map(|event| Group::one(Entry::new(subject, &event)))
     }
 
     fn receipts(&self, of: &Accepted) -> [Group; 2] {
-        let subject = Subject::Receipt(self.partition(of.workspace));
+        let workspace = workspace(of.number);
+        let subject = Subject::Receipt(self.partition(workspace));
         let at = clock::now();
         let receipt = Receipt {
             v: 1,
             message: of.id,
-            workspace: of.workspace,
-            account: account(of.workspace),
+            workspace,
+            account: account(workspace),
             part: 0,
             at,
             received_at: at,

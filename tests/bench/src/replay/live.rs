@@ -9,11 +9,14 @@ use angelia_shared::log::{Access, EventLog, connect};
 use angelia_shared::query::{self, AskPosition};
 use anyhow::{Context as _, bail};
 
+use super::table::{Aim, Row};
 use crate::installation::{Installation, program};
 use crate::load;
 use crate::machine::resident_mib;
 use crate::stats::percentile_us;
 
+/// Credits that no measurement uses up.
+const CREDITS: u64 = 100_000_000;
 /// Pause between two looks at the lag.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// Pause between two looks at a ledger that catches up.
@@ -21,35 +24,48 @@ const CATCH_UP_LOOK: Duration = Duration::from_millis(500);
 /// How long a ledger may take to catch up: an hour.
 const CATCH_UP_LOOKS: u32 = 7_200;
 
-/// Calls the webhook as fast as it answers and prints how long the ledger takes from the log's end to an answer that has
+/// Calls the webhook as fast as it answers and measures how long the ledger takes from the log's end to an answer that has
 /// passed it. Two round trips to the broker are in it.
-pub(super) async fn lag(connections: usize, seconds: u64) -> anyhow::Result<()> {
+pub(super) async fn lag(connections: usize, seconds: u64, rounds: usize) -> anyhow::Result<Vec<Row>> {
     let installation = Installation::start().await?;
-    installation.grant(100_000_000).await?;
-    let target = installation.target(1)?;
+    installation.grant(CREDITS).await?;
     let log = EventLog::open(connect(&installation.access()?, "bench-lag").await?, 1, 64).await?;
-    load::closed(&target, connections, Duration::from_secs(1)).await?;
-    let calling = tokio::spawn(async move { load::closed(&target, connections, Duration::from_secs(seconds)).await });
-    let mut lags = Vec::new();
-    while !calling.is_finished() {
-        let began = monotonic();
-        let end = log.last_sequence().await?;
-        query::ask(log.client(), AskPosition {}, end).await.context("the ledger is behind")?;
-        lags.push(u32::try_from(began.elapsed().as_micros()).unwrap_or(u32::MAX));
-        tokio::time::sleep(LOOK_EVERY).await;
+    load::closed(&installation.target(0)?, connections, Duration::from_secs(1)).await?;
+    let (mut rates, mut half, mut most, mut worst) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for round in 0..rounds {
+        let target = installation.target(round as u64 + 1)?;
+        let calling =
+            tokio::spawn(async move { load::closed(&target, connections, Duration::from_secs(seconds)).await });
+        let mut lags = Vec::new();
+        while !calling.is_finished() {
+            let began = monotonic();
+            let end = log.last_sequence().await?;
+            query::ask(log.client(), AskPosition {}, end).await.context("the ledger is behind")?;
+            lags.push(u32::try_from(began.elapsed().as_micros()).unwrap_or(u32::MAX));
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        rates.push(calling.await??.rate());
+        let mut ms = |share| f64::from(percentile_us(&mut lags, share)) / 1_000.0;
+        half.push(ms(0.5));
+        most.push(ms(0.99));
+        worst.push(ms(1.0));
     }
-    let outcome = calling.await??;
-    let ms = |lags: &mut [u32], share| f64::from(percentile_us(lags, share)) / 1_000.0;
-    println!(
-        "live lag at {:.0} accepted calls/s ({connections} connections, {seconds} s, {} looks): p50 {:.1} ms, p99 {:.1} ms, \
-         worst {:.1} ms; aim: p99 ≤ 250 ms",
-        outcome.rate(),
-        lags.len(),
-        ms(&mut lags, 0.5),
-        ms(&mut lags, 0.99),
-        ms(&mut lags, 1.0),
-    );
-    Ok(())
+    Ok(vec![
+        Row::new(format!("accepted at full load, {connections} connections"), "calls/s", 0, rates, Aim::None),
+        Row::new("  live lag behind the writer, p50", "ms", 1, half, Aim::None),
+        Row::new("  live lag behind the writer, p99", "ms", 1, most, Aim::AtMost(250.0)),
+        Row::new("  live lag behind the writer, worst", "ms", 1, worst, Aim::None),
+    ])
+}
+
+/// What a ledger that started with an empty folder took.
+pub(super) struct Measured {
+    /// Resident when it had caught up.
+    pub(super) resident_mib: f64,
+    /// The most on the way.
+    pub(super) largest_mib: f64,
+    /// Until it had caught up.
+    pub(super) seconds: f64,
 }
 
 /// Ends its process when dropped.
@@ -63,9 +79,8 @@ impl Drop for Ledger {
     }
 }
 
-/// Starts a ledger with an empty folder on this broker and waits until it has passed the log's end; returns its resident
-/// memory in MiB then, its largest on the way, and the seconds that it took.
-pub(super) async fn memory(access: &Access, log: &EventLog, folder: &Path) -> anyhow::Result<(f64, f64, f64)> {
+/// Starts a ledger with an empty folder on this broker and waits until it has passed the log's end.
+pub(super) async fn memory(access: &Access, log: &EventLog, folder: &Path) -> anyhow::Result<Measured> {
     let key = folder.join("master-key");
     std::fs::write(&key, "5a".repeat(32))?;
     let child = Command::new(program()?)
@@ -79,15 +94,15 @@ pub(super) async fn memory(access: &Access, log: &EventLog, folder: &Path) -> an
     let mut ledger = Ledger(child);
     let began = monotonic();
     let end = log.last_sequence().await?;
-    let mut largest = 0.0_f64;
+    let mut largest_mib = 0.0_f64;
     for _ in 0..CATCH_UP_LOOKS {
         if let Some(status) = ledger.0.try_wait()? {
             bail!("the ledger ended with {status}");
         }
-        let resident = resident_mib(ledger.0.id());
-        largest = largest.max(resident);
+        let resident_mib = resident_mib(ledger.0.id());
+        largest_mib = largest_mib.max(resident_mib);
         if query::ask(log.client(), AskPosition {}, end).await.is_ok() {
-            return Ok((resident, largest, began.elapsed().as_secs_f64()));
+            return Ok(Measured { resident_mib, largest_mib, seconds: began.elapsed().as_secs_f64() });
         }
         tokio::time::sleep(CATCH_UP_LOOK).await;
     }

@@ -15,20 +15,23 @@ fn picked(room: &mut Room) -> BTreeMap<u128, usize> {
 
 #[test]
 fn a_busy_workspace_takes_no_place_that_another_one_needs() {
-    let mut room = Room::default();
-    fill(&mut room, 1, 5_000);
-    for quiet in 2..12 {
-        fill(&mut room, quiet, 3);
+    // In what packs well the busy one has the rest of the round; where little packs, a share of a batch.
+    for (partitions, busy) in [(64, ROUND_ORDERS_MAX - 30), (257, GROUP_ORDERS_LEAST)] {
+        let mut room = Room::new(partitions);
+        fill(&mut room, 1, 5_000);
+        for quiet in 2..12 {
+            fill(&mut room, quiet, 3);
+        }
+        let round = picked(&mut room);
+        assert_eq!(round[&1], busy);
+        assert!((2..12).all(|quiet| round[&quiet] == 3), "{round:?}");
+        assert_eq!(room.waiting(), 5_000 - busy);
     }
-    let round = picked(&mut room);
-    assert_eq!(round[&1], GROUP_ORDERS_MAX);
-    assert!((2..12).all(|quiet| round[&quiet] == 3), "{round:?}");
-    assert_eq!(room.waiting(), 5_000 - GROUP_ORDERS_MAX);
 }
 
 #[test]
 fn a_workspace_without_a_place_is_the_first_of_the_next_round() {
-    let mut room = Room::default();
+    let mut room = Room::new(64);
     let all = ROUND_ORDERS_MAX as u128 + 5;
     for workspace in 0..all {
         fill(&mut room, workspace, 2);
@@ -41,7 +44,7 @@ fn a_workspace_without_a_place_is_the_first_of_the_next_round() {
 
 #[test]
 fn a_flood_to_one_workspace_leaves_room_for_others() {
-    let mut room = Room::default();
+    let mut room = Room::new(64);
     fill(&mut room, 1, WORKSPACE_WAITING_MAX);
     let (order, mut answer) = order_of(WorkspaceId(1), 1);
     room.arrive(order);
@@ -52,7 +55,7 @@ fn a_flood_to_one_workspace_leaves_room_for_others() {
 
 #[test]
 fn orders_set_aside_wait_without_a_turn_and_come_back_in_order() {
-    let mut room = Room::default();
+    let mut room = Room::new(64);
     fill(&mut room, 1, 3);
     let aside = room.pick().remove(0).orders;
     room.set_aside(WorkspaceId(1), aside);
@@ -70,7 +73,7 @@ fn orders_set_aside_wait_without_a_turn_and_come_back_in_order() {
 
 #[test]
 fn large_orders_of_one_workspace_leave_room_in_the_batch() {
-    let mut room = Room::default();
+    let mut room = Room::new(64);
     for _ in 0..100 {
         room.arrive(order_of(WorkspaceId(1), 60_000).0);
     }
@@ -82,14 +85,14 @@ fn large_orders_of_one_workspace_leave_room_in_the_batch() {
 
 #[test]
 fn an_order_larger_than_a_share_is_still_taken() {
-    let mut room = Room::default();
+    let mut room = Room::new(64);
     room.arrive(order_of(WorkspaceId(1), GROUP_BYTES_MAX + 1).0);
     assert_eq!(picked(&mut room), BTreeMap::from([(1, 1)]));
 }
 
 #[test]
 fn those_set_aside_count_and_are_refused_with_the_others() {
-    let mut room = Room::default();
+    let mut room = Room::new(64);
     let (order, mut answer) = order_of(WorkspaceId(1), 1);
     room.set_aside(WorkspaceId(1), vec![order]);
     fill(&mut room, 1, WORKSPACE_WAITING_MAX);

@@ -9,74 +9,104 @@ use angelia_shared::event::AccountChanged;
 use angelia_shared::event::directory::{AccountState, CloudSettings, Pace, TransportSettings};
 use angelia_shared::ids::{AccountId, WorkspaceId};
 use angelia_shared::query::{AccountQueue, AskAccounts};
-use angelia_shared::units::UnixMillis;
-use axum::body::Body;
 use axum::extract::State;
-use http::{HeaderMap, Uri};
+use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::account_forms::{AccountEditForm, NewAccountForm};
 use super::allowed::{Allowed, Owner, found, missing};
-use super::answer::{self, Answer, List};
+use super::answer::{Answer, Created, Done, List, Shown, Time};
+use super::form::{Fields, Nothing, OnlyPage, Parameters};
 use super::ledger;
 use super::pace_shown::PaceShown;
 use super::problem::Problem;
 use super::turns::Turns;
 use crate::domain::account_settings::{AccountEdit, CloudEdit, NewAccount};
-use crate::domain::page::{self, Page};
+use crate::domain::page;
 use crate::domain::{phone, turn};
 use crate::shell::credentials::{self, Field};
 use crate::shell::directory_writer::entry;
 use crate::shell::http::{App, Parts};
 
-#[derive(Serialize)]
-struct View<'a> {
+/// How an account reaches WhatsApp.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum Transport {
+    /// The Cloud API.
+    Cloud,
+}
+
+/// Whether an account sends.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(rename = "AccountState")]
+enum SendState {
+    /// It sends.
+    Connected,
+    /// Its owner switched it off; its queue waits.
+    Disconnected,
+    /// Held for a while, by its owner or by WhatsApp.
+    Paused,
+    /// It cannot send until its owner changes something.
+    Blocked,
+}
+
+/// A WhatsApp account that sends. Its secrets are never shown.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Account")]
+pub(super) struct View {
     id: AccountId,
-    phone: &'a str,
-    transport: &'static str,
-    state: &'static str,
-    state_reason: Option<&'a str>,
-    paused_until: Option<String>,
-    connected_at: Option<String>,
-    created_at: String,
-    pace: PaceShown<'a>,
-    phone_number_id: &'a str,
-    base_url: &'a str,
-    version: &'a str,
+    phone: String,
+    transport: Transport,
+    state: SendState,
+    /// Why it is in that state.
+    state_reason: Option<String>,
+    paused_until: Option<Time>,
+    /// When it was last connected.
+    connected_at: Option<Time>,
+    created_at: Time,
+    pace: PaceShown,
+    /// Its number's id in the Graph.
+    phone_number_id: String,
+    /// Where the Graph is.
+    base_url: String,
+    /// The Graph's version.
+    version: String,
     /// Where WhatsApp reports what became of messages.
     callback_url: String,
     /// None while no ledger answers.
     queued: Option<u64>,
     /// None while nothing waits, while what holds it has no known end, and while no dispatcher answers.
-    next_send_at: Option<String>,
+    next_send_at: Option<Time>,
 }
 
-fn view<'a>(app: &Parts, account: &'a AccountChanged, queue: Option<&AccountQueue>, turns: &Turns) -> View<'a> {
+fn view(app: &Parts, account: &AccountChanged, queue: Option<&AccountQueue>, turns: &Turns) -> View {
     let TransportSettings::Cloud(cloud) = &account.transport;
     let now = clock::now();
     let (state, paused_until) = match turn::state_now(account, now) {
-        AccountState::Connected => ("connected", None),
-        AccountState::Disconnected => ("disconnected", None),
-        AccountState::Paused { until } => ("paused", until),
-        AccountState::Blocked => ("blocked", None),
+        AccountState::Connected => (SendState::Connected, None),
+        AccountState::Disconnected => (SendState::Disconnected, None),
+        AccountState::Paused { until } => (SendState::Paused, until),
+        AccountState::Blocked => (SendState::Blocked, None),
     };
     // The reason of a pause that is over is no reason any more.
     let is_told = turn::state_now(account, now) == account.state;
     View {
         id: account.id,
-        phone: &account.phone,
-        transport: "cloud",
+        phone: account.phone.clone(),
+        transport: Transport::Cloud,
         state,
-        state_reason: account.state_reason.as_deref().filter(|_| is_told),
-        paused_until: paused_until.map(UnixMillis::to_rfc3339),
-        connected_at: account.connected_at.map(UnixMillis::to_rfc3339),
-        created_at: account.created_at.to_rfc3339(),
+        state_reason: account.state_reason.clone().filter(|_| is_told),
+        paused_until: paused_until.map(Time::from),
+        connected_at: account.connected_at.map(Time::from),
+        created_at: account.created_at.into(),
         pace: PaceShown::from(&account.pace),
-        phone_number_id: &cloud.phone_number_id,
-        base_url: &cloud.base_url,
-        version: &cloud.version,
+        phone_number_id: cloud.phone_number_id.clone(),
+        base_url: cloud.base_url.clone(),
+        version: cloud.version.clone(),
         callback_url: format!("{}/callbacks/cloud/{}", app.public_url, account.id),
         queued: queue.map(|queue| queue.queued),
-        next_send_at: turns.next_send_at(account.id).map(UnixMillis::to_rfc3339),
+        next_send_at: turns.next_send_at(account.id).map(Time::from),
     }
 }
 
@@ -92,16 +122,18 @@ fn queue_of(queues: Option<&HashMap<AccountId, AccountQueue>>, account: AccountI
     queues.map(|queues| queues.get(&account).copied().unwrap_or(empty))
 }
 
-async fn shown(app: &Parts, account: &AccountChanged) -> Answer {
+async fn shown(app: &Parts, account: &AccountChanged) -> Answer<Shown<View>> {
     let (queues, turns) = tokio::join!(queues(app, account.workspace), Turns::of_accounts(app, vec![account.id]));
-    answer::ok(&view(app, account, queue_of(queues.as_ref(), account.id).as_ref(), &turns))
+    Ok(Shown(view(app, account, queue_of(queues.as_ref(), account.id).as_ref(), &turns)))
 }
 
 /// `GET …/accounts`.
-pub(super) async fn list(State(app): State<App>, allowed: Allowed<Owner>, uri: Uri) -> Answer {
-    let mut query = answer::query(&uri)?;
-    let page: Page<AccountId> = Page::take(&mut query)?;
-    query.finish()?;
+pub(super) async fn list(
+    State(app): State<App>,
+    allowed: Allowed<Owner>,
+    query: Parameters<OnlyPage<AccountId>>,
+) -> Answer<Shown<List<View>>> {
+    let page = query.read()?;
     let mut items: Vec<Arc<AccountChanged>> = {
         let directory = app.directory.read();
         let accounts = directory.accounts_of(allowed.id()).into_iter();
@@ -113,12 +145,17 @@ pub(super) async fn list(State(app): State<App>, allowed: Allowed<Owner>, uri: U
     let (queues, turns) = tokio::join!(queues(&app, allowed.id()), Turns::of_accounts(&app, asked));
     let one = |account: &'_ Arc<AccountChanged>| queue_of(queues.as_ref(), account.id);
     let items = items.iter().map(|account| view(&app, account, one(account).as_ref(), &turns)).collect();
-    answer::ok(&List { items, next_cursor: next.map(page::cursor) })
+    Ok(Shown(List { items, next_cursor: next.map(page::cursor) }))
 }
 
 /// `POST …/accounts`: an account that does not send before it is connected.
-pub(super) async fn create(State(app): State<App>, allowed: Allowed<Owner>, headers: HeaderMap, body: Body) -> Answer {
-    let new = NewAccount::read(answer::input(&app, &headers, body).await?, &app.config.base_urls_allowed)?;
+pub(super) async fn create(
+    State(app): State<App>,
+    allowed: Allowed<Owner>,
+    fields: Fields<NewAccountForm>,
+) -> Answer<Created<View>> {
+    let new = fields.read(&app).await?;
+    new.cloud.check_reach(&app.config.base_urls_allowed)?;
     let has_number = |account: &AccountChanged| phone::is_same_number(&account.phone, &new.phone);
     if app.directory.read().accounts_of(allowed.id()).iter().any(|account| has_number(&account.state)) {
         return Err(Problem::conflict("an account with this number is already there"));
@@ -142,11 +179,8 @@ pub(super) async fn create(State(app): State<App>, allowed: Allowed<Owner>, head
     };
     app.writer.create([entry(account.clone(), 0)].into_iter().collect()).await?;
     let empty = AccountQueue { account: id, queued: 0, next_send_at: None };
-    answer::created(
-        &app,
-        &format!("{}/accounts/{id}", account.workspace),
-        &view(&app, &account, Some(&empty), &Turns::default()),
-    )
+    let shown = view(&app, &account, Some(&empty), &Turns::default());
+    Ok(Created::new(&app, &format!("{}/accounts/{id}", account.workspace), shown))
 }
 
 fn new_cloud(app: &Parts, id: AccountId, given: CloudEdit) -> CloudSettings {
@@ -163,15 +197,20 @@ fn new_cloud(app: &Parts, id: AccountId, given: CloudEdit) -> CloudSettings {
 }
 
 /// `GET …/accounts/{a}`.
-pub(super) async fn show(State(app): State<App>, allowed: Allowed<Owner>) -> Answer {
+pub(super) async fn show(State(app): State<App>, allowed: Allowed<Owner>) -> Answer<Shown<View>> {
     let account = allowed.account(&app)?;
     shown(&app, &account).await
 }
 
 /// `PATCH …/accounts/{a}`: pace, credentials, state.
-pub(super) async fn edit(State(app): State<App>, allowed: Allowed<Owner>, headers: HeaderMap, body: Body) -> Answer {
+pub(super) async fn edit(
+    State(app): State<App>,
+    allowed: Allowed<Owner>,
+    fields: Fields<AccountEditForm>,
+) -> Answer<Shown<View>> {
     allowed.account(&app)?;
-    let edit = AccountEdit::read(answer::input(&app, &headers, body).await?, &app.config.base_urls_allowed)?;
+    let edit = fields.read(&app).await?;
+    edit.cloud.check_reach(&app.config.base_urls_allowed)?;
     let changed = change(&app, &allowed, |present| edited(&app, present, &edit)).await?;
     shown(&app, &changed).await
 }
@@ -225,9 +264,13 @@ fn with_state(account: &mut AccountChanged, state: AccountState) {
 }
 
 /// `POST …/accounts/{a}/connect`: it sends from now on, and is the most recently connected one.
-pub(super) async fn connect(State(app): State<App>, allowed: Allowed<Owner>, headers: HeaderMap, body: Body) -> Answer {
-    answer::no_input(&app, &headers, body).await?;
+pub(super) async fn connect(
+    State(app): State<App>,
+    allowed: Allowed<Owner>,
+    fields: Fields<Nothing>,
+) -> Answer<Shown<View>> {
     let account = allowed.account(&app)?;
+    fields.read(&app).await?;
     if let Err(field) = credentials::check(app.vault.master(), &account) {
         return Err(Problem::conflict(format!(
             "`{}` must be given again before this account can connect",
@@ -247,10 +290,10 @@ pub(super) async fn connect(State(app): State<App>, allowed: Allowed<Owner>, hea
 pub(super) async fn disconnect(
     State(app): State<App>,
     allowed: Allowed<Owner>,
-    headers: HeaderMap,
-    body: Body,
-) -> Answer {
-    answer::no_input(&app, &headers, body).await?;
+    fields: Fields<Nothing>,
+) -> Answer<Shown<View>> {
+    allowed.account(&app)?;
+    fields.read(&app).await?;
     let changed = change(&app, &allowed, |present| {
         let mut changed = present.clone();
         with_state(&mut changed, AccountState::Disconnected);
@@ -260,7 +303,7 @@ pub(super) async fn disconnect(
 }
 
 /// `DELETE …/accounts/{a}`.
-pub(super) async fn remove(State(app): State<App>, allowed: Allowed<Owner>) -> Answer {
+pub(super) async fn remove(State(app): State<App>, allowed: Allowed<Owner>) -> Answer<Done> {
     change(&app, &allowed, |present| {
         let mut changed = AccountChanged { removed: true, ..present.clone() };
         with_state(&mut changed, AccountState::Disconnected);
@@ -268,7 +311,7 @@ pub(super) async fn remove(State(app): State<App>, allowed: Allowed<Owner>) -> A
         changed
     })
     .await?;
-    answer::no_content()
+    Ok(Done)
 }
 
 async fn change(

@@ -10,17 +10,19 @@ use angelia_shared::units::UnixMillis;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
+use http::HeaderValue;
 use http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE};
-use http::{HeaderValue, Uri};
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::allowed::{Allowed, Everyone};
-use super::answer::{self, Answer, List};
+use super::answer::{Answer, File, List, Shown};
+use super::form::{Form, Parameters};
 use super::ledger;
 use super::problem::Problem;
 use crate::domain::field::Field;
-use crate::domain::input::InputFault;
+use crate::domain::input::{Input, InputFault};
 use crate::shell::contents;
 use crate::shell::http::{App, Parts};
 use crate::shell::refusals::ShownRefusal;
@@ -28,36 +30,64 @@ use crate::shell::refusals::ShownRefusal;
 /// Calls that are shown of a webhook.
 const SHOWN_MAX: usize = 100;
 
-#[derive(Serialize)]
-struct View {
+/// A call of a webhook.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Activation")]
+pub(super) struct View {
     id: String,
+    #[schemars(extend("format" = "date-time"))]
     at: String,
+    /// The caller's address; null when the content was erased.
     caller: Option<String>,
+    /// What it was answered.
     status: u16,
+    /// The message that it became.
     message_id: Option<String>,
+    /// Why it was refused.
     error: Option<String>,
+    /// What was ignored in it.
     warnings: Vec<String>,
+    /// A refused body as received, up to 4 KiB; an accepted one rebuilt from its event.
     body: Option<String>,
     #[serde(skip)]
     at_ms: UnixMillis,
 }
 
 /// `GET …/{h}/activations`, newest first.
-pub(super) async fn list(State(app): State<App>, allowed: Allowed<Everyone>, uri: Uri) -> Answer {
+pub(super) async fn list(
+    State(app): State<App>,
+    allowed: Allowed<Everyone>,
+    query: Parameters<Newest>,
+) -> Answer<Shown<List<View>>> {
     let webhook = allowed.webhook(&app)?.id;
-    let mut query = answer::query(&uri)?;
-    let bounds = 1..=SHOWN_MAX as u64;
-    let limit = query.number("limit", bounds)?.map_or(SHOWN_MAX, |limit| limit as usize);
-    if query.value("cursor").is_some() {
-        return Err(InputFault::of("cursor", "is not known here: only the last 100 calls are kept").into());
+    let items = newest(&app, allowed.id(), webhook, query.read()?).await?;
+    Ok(Shown(List { items, next_cursor: None }))
+}
+
+/// How many of the newest calls.
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "it describes what is read from it")]
+pub(super) struct Newest {
+    /// 100 when it is left out. There are no more, and no cursor.
+    #[schemars(range(min = 1, max = SHOWN_MAX))]
+    limit: Option<u64>,
+}
+
+impl Form for Newest {
+    type Value = usize;
+
+    fn read(mut input: Input) -> Result<usize, InputFault> {
+        let limit = input.number("limit", 1..=SHOWN_MAX as u64)?.map_or(SHOWN_MAX, |limit| limit as usize);
+        if input.value("cursor").is_some() {
+            return Err(InputFault::of("cursor", "is not known here: only the last 100 calls are kept"));
+        }
+        input.finish()?;
+        Ok(limit)
     }
-    query.finish()?;
-    let items = newest(&app, allowed.id(), webhook, limit).await?;
-    answer::ok(&List { items, next_cursor: None })
 }
 
 /// `GET …/{h}/activations.log`: the same as a file of JSON lines.
-pub(super) async fn download(State(app): State<App>, allowed: Allowed<Everyone>) -> Answer {
+pub(super) async fn download(State(app): State<App>, allowed: Allowed<Everyone>) -> Answer<File> {
     let webhook = allowed.webhook(&app)?.id;
     let items = newest(&app, allowed.id(), webhook, SHOWN_MAX).await?;
     let mut file = Vec::new();
@@ -71,7 +101,7 @@ pub(super) async fn download(State(app): State<App>, allowed: Allowed<Everyone>)
     let name = HeaderValue::from_str(&format!("attachment; filename=\"activations-{webhook}.log\""));
     headers.insert(CONTENT_DISPOSITION, name.expect("an id is plain ASCII"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    Ok(response)
+    Ok(File(response))
 }
 
 async fn newest(app: &Parts, workspace: WorkspaceId, webhook: WebhookId, limit: usize) -> Result<Vec<View>, Problem> {

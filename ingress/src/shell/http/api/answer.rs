@@ -1,33 +1,70 @@
-//! The form of answers, and reading what a call gives.
+//! The forms of answers. What a route answers is in its handler's return type; [`super::described`] reads it there.
+
+use std::borrow::Cow;
 
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION};
-use http::{HeaderMap, HeaderValue, StatusCode, Uri};
+use http::{HeaderValue, StatusCode};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::problem::Problem;
-use crate::domain::input::Input;
 use crate::shell::http::Parts;
 
-/// Largest body of a call to the API, in bytes.
-const BODY_BYTES_MAX: usize = 65_536;
-
 /// What a handler returns.
-pub(super) type Answer = Result<Response, Problem>;
+pub(super) type Answer<T> = Result<T, Problem>;
 
 /// A page of a list.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "{T}List")]
 pub(super) struct List<T> {
     /// The items.
     pub(super) items: Vec<T>,
-    /// Where the next page begins; none after the last one.
+    /// Where the next page begins: the `cursor` to ask for it; null after the last one.
     pub(super) next_cursor: Option<String>,
 }
 
-/// Answers 200 with a JSON body.
-pub(super) fn ok(body: &impl Serialize) -> Answer {
-    Ok(json(StatusCode::OK, body))
+/// 200 with a JSON body.
+pub(super) struct Shown<T>(pub(super) T);
+
+/// 201 with the new thing and its place.
+pub(super) struct Created<T> {
+    place: Option<HeaderValue>,
+    thing: T,
+}
+
+/// 202: it is stored that this is to happen.
+pub(super) struct Requested<T>(pub(super) T);
+
+/// 200 with what was there before, changed, or 201 with what is new.
+pub(super) enum Put<T> {
+    /// It was there.
+    Changed(Shown<T>),
+    /// It is new.
+    Created(Created<T>),
+}
+
+/// 204.
+pub(super) struct Done;
+
+/// A file to be kept.
+pub(super) struct File(pub(super) Response);
+
+/// 200 with a page of a list, or with the whole of it as one CSV file.
+pub(super) struct ListOrCsv<T>(pub(super) Response, pub(super) std::marker::PhantomData<T>);
+
+impl<T> Created<T> {
+    /// A new thing; `path` is its path below the workspaces.
+    pub(super) fn new(app: &Parts, path: &str, thing: T) -> Self {
+        let place = HeaderValue::from_str(&format!("{}/api/v1/workspaces/{path}", app.public_url));
+        Self { place: place.ok(), thing }
+    }
+
+    /// A new thing without a place of its own.
+    pub(super) fn without_place(thing: T) -> Self {
+        Self { place: None, thing }
+    }
 }
 
 /// Answers with a JSON body. It is never kept by caches: it belongs to one token.
@@ -40,32 +77,76 @@ pub(super) fn json(status: StatusCode, body: &impl Serialize) -> Response {
     response
 }
 
-/// Answers 201 with the new thing and its place.
-pub(super) fn created(app: &Parts, path: &str, body: &impl Serialize) -> Answer {
-    let mut response = json(StatusCode::CREATED, body);
-    if let Ok(location) = HeaderValue::from_str(&format!("{}/api/v1/workspaces/{path}", app.public_url)) {
-        response.headers_mut().insert(LOCATION, location);
+impl<T: Serialize> IntoResponse for Shown<T> {
+    fn into_response(self) -> Response {
+        json(StatusCode::OK, &self.0)
     }
-    Ok(response)
 }
 
-/// Answers 204.
-pub(super) fn no_content() -> Answer {
-    Ok(StatusCode::NO_CONTENT.into_response())
+impl<T: Serialize> IntoResponse for Created<T> {
+    fn into_response(self) -> Response {
+        let mut response = json(StatusCode::CREATED, &self.thing);
+        if let Some(place) = self.place {
+            response.headers_mut().insert(LOCATION, place);
+        }
+        response
+    }
 }
 
-/// Reads the body's JSON object.
-pub(super) async fn input(app: &Parts, headers: &HeaderMap, body: Body) -> Result<Input, Problem> {
-    let body = app.bodies.read(headers, body, BODY_BYTES_MAX).await?;
-    Ok(Input::from_json(&body.bytes)?)
+impl<T: Serialize> IntoResponse for Requested<T> {
+    fn into_response(self) -> Response {
+        json(StatusCode::ACCEPTED, &self.0)
+    }
 }
 
-/// Reads the body of a call that takes nothing: empty, or an object without fields.
-pub(super) async fn no_input(app: &Parts, headers: &HeaderMap, body: Body) -> Result<(), Problem> {
-    Ok(input(app, headers, body).await?.finish()?)
+impl<T: Serialize> IntoResponse for Put<T> {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Changed(shown) => shown.into_response(),
+            Self::Created(created) => created.into_response(),
+        }
+    }
 }
 
-/// Reads the query's parameters.
-pub(super) fn query(uri: &Uri) -> Result<Input, Problem> {
-    Ok(Input::from_query(uri.query().unwrap_or_default())?)
+impl IntoResponse for Done {
+    fn into_response(self) -> Response {
+        StatusCode::NO_CONTENT.into_response()
+    }
+}
+
+impl IntoResponse for File {
+    fn into_response(self) -> Response {
+        self.0
+    }
+}
+
+impl<T> IntoResponse for ListOrCsv<T> {
+    fn into_response(self) -> Response {
+        self.0
+    }
+}
+
+/// A time as it is shown.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub(super) struct Time(String);
+
+impl From<angelia_shared::units::UnixMillis> for Time {
+    fn from(time: angelia_shared::units::UnixMillis) -> Self {
+        Self(time.to_rfc3339())
+    }
+}
+
+impl JsonSchema for Time {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Time".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({"type": "string", "format": "date-time"})
+    }
 }

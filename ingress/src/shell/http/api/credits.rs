@@ -5,25 +5,24 @@ use std::time::Duration;
 use angelia_shared::clock;
 use angelia_shared::event::wallet::Totals;
 use angelia_shared::event::{CreditsGranted, Event, lines};
-use angelia_shared::ids::WorkspaceId;
+use angelia_shared::ids::{Position, WorkspaceId};
 use angelia_shared::log::{AppendError, Entry, Group, Guard, Head};
-use angelia_shared::query::{AskCredits, AskCreditsThen, AskError, CreditsThen, CreditsView};
+use angelia_shared::query::{AskCredits, AskCreditsThen, AskError, CreditsThen, CreditsView, StatementKind};
 use angelia_shared::subject::Subject;
 use angelia_shared::units::Credits;
-use axum::body::Body;
 use axum::extract::State;
-use axum::response::IntoResponse as _;
-use http::{HeaderMap, Uri};
+use schemars::JsonSchema;
 use serde::Serialize;
 use tracing::error;
 
 use super::allowed::{Allowed, Everyone, Operator};
-use super::answer::{self, Answer};
+use super::answer::{Answer, Created, Shown, Time};
+use super::form::{Fields, Form, Parameters};
 use super::ledger;
 use super::problem::Problem;
 use super::workspaces::CREDITS_MAX;
 use crate::domain::as_of::{AsOf, NoSuchPoint};
-use crate::domain::input::InputFault;
+use crate::domain::input::{Input, InputFault};
 use crate::shell::api_log::AppendFailed;
 use crate::shell::directory_writer::ChangeError;
 use crate::shell::http::{App, Parts};
@@ -33,24 +32,47 @@ const GRANT_WITHIN: Duration = Duration::from_secs(10);
 /// Longest reason, in characters.
 const REASON_CHARS_MAX: usize = 500;
 
-#[derive(Serialize)]
-struct View {
+/// What a wallet holds: `available = granted - consumed + refunded`.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Wallet")]
+pub(super) struct View {
     /// A workspace has one wallet.
     id: WorkspaceId,
     granted: Credits,
+    /// The prices of all accepted messages.
     consumed: Credits,
     refunded: Credits,
     available: Credits,
+    /// The sequence of the log at which this is true.
     as_of_seq: u64,
 }
 
+/// When a wallet is looked at.
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "it describes what `AsOf` is read from")]
+pub(super) struct When {
+    /// A sequence of the log or an RFC 3339 time, both of the past. Now, when it is left out.
+    as_of: Option<String>,
+}
+
+impl Form for When {
+    type Value = Option<AsOf>;
+
+    fn read(mut input: Input) -> Result<Option<AsOf>, InputFault> {
+        let as_of = input.parsed("as_of", "a sequence of the log or an RFC 3339 time", AsOf::parse)?;
+        input.finish()?;
+        Ok(as_of)
+    }
+}
+
 /// `GET …/credits`, also `?as_of=<sequence or time>`.
-pub(super) async fn show(State(app): State<App>, allowed: Allowed<Everyone>, uri: Uri) -> Answer {
-    let mut query = answer::query(&uri)?;
-    let as_of = query.parsed("as_of", "a sequence of the log or an RFC 3339 time", AsOf::parse)?;
-    query.finish()?;
+pub(super) async fn show(
+    State(app): State<App>,
+    allowed: Allowed<Everyone>,
+    query: Parameters<When>,
+) -> Answer<Shown<View>> {
     let id = allowed.id();
-    let view = match as_of {
+    let view = match query.read()? {
         None => {
             let (wallet, as_of_seq) = ledger::ask(&app, AskCredits { workspace: id }).await?;
             let CreditsView { granted, consumed, refunded, available, totals: _ } = wallet;
@@ -58,7 +80,7 @@ pub(super) async fn show(State(app): State<App>, allowed: Allowed<Everyone>, uri
         }
         Some(as_of) => then(&app, id, as_of).await?,
     };
-    answer::ok(&view)
+    Ok(Shown(view))
 }
 
 /// The wallet as it was with everything up to a point of the log.
@@ -80,42 +102,62 @@ async fn then(app: &Parts, id: WorkspaceId, as_of: AsOf) -> Result<View, Problem
     Ok(View { id, granted, consumed, refunded, available, as_of_seq })
 }
 
-#[derive(Serialize)]
-struct GrantView<'a> {
-    /// Its place in the log.
-    id: String,
+/// A grant that was given.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Grant")]
+pub(super) struct GrantView {
+    id: Position,
+    /// The sequence of its record in the log.
     seq: u64,
-    at: String,
-    kind: &'static str,
+    at: Time,
+    kind: StatementKind,
     credits: Credits,
-    reason: &'a str,
+    reason: String,
     /// Everything granted so far, with this.
     granted: Credits,
+}
+
+/// Credits to grant.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub(super) struct NewGrant {
+    #[schemars(range(min = 1, max = CREDITS_MAX))]
+    credits: u64,
+    /// It stands in the statement.
+    #[schemars(length(min = 1, max = REASON_CHARS_MAX))]
+    reason: String,
+}
+
+impl Form for NewGrant {
+    type Value = Self;
+
+    fn read(mut input: Input) -> Result<Self, InputFault> {
+        let credits = input.number("credits", 1..=CREDITS_MAX)?;
+        let credits = credits.ok_or_else(|| InputFault::of("credits", "is required"))?;
+        let reason = input.required_text("reason", REASON_CHARS_MAX)?;
+        input.finish()?;
+        Ok(Self { credits, reason })
+    }
 }
 
 /// `POST …/credits`: the operator grants.
 pub(super) async fn grant(
     State(app): State<App>,
     allowed: Allowed<Operator>,
-    headers: HeaderMap,
-    body: Body,
-) -> Answer {
-    let mut input = answer::input(&app, &headers, body).await?;
-    let credits = input.number("credits", 1..=CREDITS_MAX)?.ok_or_else(|| InputFault::of("credits", "is required"))?;
-    let reason = input.required_text("reason", REASON_CHARS_MAX)?;
-    input.finish()?;
+    fields: Fields<NewGrant>,
+) -> Answer<Created<GrantView>> {
+    let NewGrant { credits, reason } = fields.read(&app).await?;
     let id = allowed.id();
     let (granted, at) = append_grant(&app, id, Credits(credits), &reason).await?;
-    let view = GrantView {
-        id: at.to_string(),
+    Ok(Created::without_place(GrantView {
+        id: at,
         seq: at.seq,
-        at: granted.at.to_rfc3339(),
-        kind: "grant",
+        at: granted.at.into(),
+        kind: StatementKind::Grant,
         credits: granted.credits,
-        reason: &reason,
+        reason,
         granted: granted.totals.granted,
-    };
-    Ok(answer::json(http::StatusCode::CREATED, &view).into_response())
+    }))
 }
 
 /// Appends a grant under the wallet's head, again whenever somebody else wrote to the wallet in between.
@@ -124,7 +166,7 @@ async fn append_grant(
     workspace: WorkspaceId,
     credits: Credits,
     reason: &str,
-) -> Result<(CreditsGranted, angelia_shared::ids::Position), Problem> {
+) -> Result<(CreditsGranted, Position), Problem> {
     let subject = Subject::Wallet(workspace);
     let started = clock::monotonic();
     // Looked at between two tries only: to cut one off would leave open whether it granted.

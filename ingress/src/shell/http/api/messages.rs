@@ -9,17 +9,18 @@ use angelia_shared::query::{AskMessage, AskMessages, MessageState, MessageView};
 use angelia_shared::shown::MessageShown;
 use angelia_shared::subject::{Partition, Subject};
 use angelia_shared::units::UnixMillis;
-use axum::body::Body;
 use axum::extract::State;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use http::{HeaderMap, StatusCode, Uri};
+use schemars::JsonSchema;
 use serde_json::Value;
 
 use super::allowed::{Allowed, Everyone, Owner, missing};
-use super::answer::{self, Answer, List};
+use super::answer::{Answer, List, Requested, Shown};
+use super::form::{Fields, Form, Nothing, PageParameters, Parameters};
 use super::ledger;
 use super::problem::Problem;
 use super::turns::Turns;
+use crate::domain::input::{Input, InputFault};
 use crate::domain::page::{self, Page};
 use crate::shell::contents;
 use crate::shell::directory_writer::ChangeError;
@@ -44,14 +45,46 @@ fn view(message: MessageView, content: Option<Content>, turns: &Turns) -> Messag
     MessageShown { expected_at, held_by, ..MessageShown::of(message, content) }
 }
 
-/// `GET …/messages?state&account&q`, newest first. `q` is a message's id, or a part of a recipient.
-pub(super) async fn list(State(app): State<App>, allowed: Allowed<Everyone>, uri: Uri) -> Answer {
-    let mut query = answer::query(&uri)?;
-    let page: Page<Position> = Page::take(&mut query)?;
-    let state = query.parsed("state", "a state of a message", |text| serde_json::from_value(Value::from(text)).ok())?;
-    let account: Option<AccountId> = query.parsed("account", "an account's id", |text| text.parse().ok())?;
-    let text = query.text("q", 255)?;
-    query.finish()?;
+/// Longest text to look for, in characters.
+const SOUGHT_CHARS_MAX: usize = 255;
+
+/// Which messages.
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "it describes what is read from it")]
+pub(super) struct Sought {
+    /// Only in this state.
+    state: Option<MessageState>,
+    /// Only of this account.
+    account: Option<AccountId>,
+    /// A message's id, or a part of a recipient or of a text. A page of such a search may be short, and even empty, while
+    /// there is a next one.
+    #[schemars(length(min = 1, max = SOUGHT_CHARS_MAX))]
+    q: Option<String>,
+    #[schemars(flatten)]
+    page: PageParameters,
+}
+
+impl Form for Sought {
+    type Value = (Filter, Page<Position>);
+
+    fn read(mut input: Input) -> Result<Self::Value, InputFault> {
+        let page = Page::take(&mut input)?;
+        let of_text = |text: &str| serde_json::from_value(Value::from(text)).ok();
+        let state = input.parsed("state", "a state of a message", of_text)?;
+        let account = input.parsed("account", "an account's id", |text| text.parse().ok())?;
+        let text = input.text("q", SOUGHT_CHARS_MAX)?;
+        input.finish()?;
+        Ok((Filter { state, account, text }, page))
+    }
+}
+
+/// `GET …/messages?state&account&q`, newest first. `q` is a message's id, or a part of a recipient or a text.
+pub(super) async fn list(
+    State(app): State<App>,
+    allowed: Allowed<Everyone>,
+    query: Parameters<Sought>,
+) -> Answer<Shown<List<MessageShown>>> {
+    let (Filter { state, account, text }, page) = query.read()?;
     let workspace = allowed.id();
     let by_id: Option<MessageId> = text.as_deref().and_then(|text| text.trim().parse().ok());
     let (found, next) = match (by_id, text) {
@@ -66,10 +99,11 @@ pub(super) async fn list(State(app): State<App>, allowed: Allowed<Everyone>, uri
     };
     let turns = turns(&app, &found).await;
     let items = found.into_iter().map(|(message, content)| view(message, content, &turns)).collect();
-    answer::ok(&List { items, next_cursor: next.map(page::cursor) })
+    Ok(Shown(List { items, next_cursor: next.map(page::cursor) }))
 }
 
-struct Filter {
+/// What a message must be like.
+pub(super) struct Filter {
     state: Option<MessageState>,
     account: Option<AccountId>,
     text: Option<String>,
@@ -77,7 +111,7 @@ struct Filter {
 
 type Opened = (MessageView, Option<Content>);
 
-/// One page of messages whose recipient contains the text. Recipients are sealed, so each message has to be opened; a
+/// One page of messages whose recipient or text contains the text. Both are sealed, so each message has to be opened; a
 /// search that finds little stops after some and says where to go on.
 async fn search(
     app: &Parts,
@@ -109,7 +143,7 @@ fn names(content: Option<&Content>, text: Option<&str>) -> bool {
     let Some(text) = text else { return true };
     let Some(content) = content else { return false };
     let (To::ChatId(to) | To::Jid(to) | To::Phone(to) | To::ChatName(to)) = &content.to;
-    to.to_lowercase().contains(text) || content.address.to_lowercase().contains(text)
+    [to, &content.address, &content.text].iter().any(|own| own.to_lowercase().contains(text))
 }
 
 /// Opens each message's content. A list of the ledger's may leave it out; then it is asked for one by one.
@@ -136,23 +170,27 @@ async fn one(app: &Parts, workspace: WorkspaceId, text: &str) -> Result<MessageV
     found.ok_or_else(|| missing("message"))
 }
 
-async fn shown(app: &Parts, workspace: WorkspaceId, message: MessageView, status: StatusCode) -> Answer {
+async fn shown(app: &Parts, workspace: WorkspaceId, message: MessageView) -> Answer<MessageShown> {
     let mut opened = with_content(app, workspace, vec![message]).await?;
     let turns = turns(app, &opened).await;
     let (message, content) = opened.pop().ok_or_else(|| missing("message"))?;
-    Ok(answer::json(status, &view(message, content, &turns)))
+    Ok(view(message, content, &turns))
 }
 
 /// `GET …/messages/{id}`, the id with or without `wa_backend:`.
-pub(super) async fn show(State(app): State<App>, allowed: Allowed<Everyone>) -> Answer {
+pub(super) async fn show(State(app): State<App>, allowed: Allowed<Everyone>) -> Answer<Shown<MessageShown>> {
     let message = one(&app, allowed.id(), allowed.segment("m")).await?;
-    shown(&app, allowed.id(), message, StatusCode::OK).await
+    Ok(Shown(shown(&app, allowed.id(), message).await?))
 }
 
 /// `POST …/messages/{id}/cancel`: asks; the dispatcher answers, and may have begun to send.
-pub(super) async fn cancel(State(app): State<App>, allowed: Allowed<Owner>, headers: HeaderMap, body: Body) -> Answer {
-    answer::no_input(&app, &headers, body).await?;
+pub(super) async fn cancel(
+    State(app): State<App>,
+    allowed: Allowed<Owner>,
+    fields: Fields<Nothing>,
+) -> Answer<Requested<MessageShown>> {
     let message = one(&app, allowed.id(), allowed.segment("m")).await?;
+    fields.read(&app).await?;
     if message.state != MessageState::Queued {
         return Err(Problem::conflict("only queued messages can be cancelled"));
     }
@@ -167,5 +205,5 @@ pub(super) async fn cancel(State(app): State<App>, allowed: Allowed<Owner>, head
     let entry = Entry::new(Subject::Cancel(part), &Event::CancelRequested(request));
     // A request that was never stored may be made again by the caller: two of them cancel no more than one.
     app.api_log.append(Group::one(entry)).await.map_err(ChangeError::from)?;
-    shown(&app, allowed.id(), message, StatusCode::ACCEPTED).await
+    Ok(Requested(shown(&app, allowed.id(), message).await?))
 }

@@ -1,32 +1,48 @@
 //! An account's pace as it is shown: every limit, `null` when it is off.
 
 use angelia_shared::event::directory::{Pace, QuietHours, WarmUp};
-use angelia_shared::units::UnixMillis;
+use schemars::JsonSchema;
 use serde::Serialize;
 
-#[derive(Serialize)]
-pub(super) struct PaceShown<'a> {
+use super::answer::Time;
+
+/// How fast an account sends, and when it does not.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Pace")]
+pub(super) struct PaceShown {
+    /// Range of the gap between two attempts, in milliseconds, lowest first.
     gap_ms: (u64, u64),
+    /// The most attempts in any 60 minutes.
     hourly_cap: Option<u32>,
+    /// The most attempts in any 24 hours.
     daily_cap: Option<u32>,
-    quiet_hours: Option<&'a QuietHours>,
+    /// When nothing is sent, every day.
+    quiet_hours: Option<QuietHours>,
+    /// The least time between two messages to one recipient, in milliseconds.
     recipient_gap_ms: Option<u64>,
+    /// A daily cap that grows.
     warm_up: Option<WarmUpShown>,
 }
 
-#[derive(Serialize)]
+/// A daily cap that grows day by day.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "WarmUp")]
 struct WarmUpShown {
-    since: String,
+    /// When the first day began.
+    since: Time,
+    /// The most attempts during the first day.
     first_day: u32,
+    /// How many more each following day allows.
     more_each_day: u32,
+    /// How many days it lasts.
     days: u16,
 }
 
-impl<'a> From<&'a Pace> for PaceShown<'a> {
-    fn from(pace: &'a Pace) -> Self {
+impl From<&Pace> for PaceShown {
+    fn from(pace: &Pace) -> Self {
         let Pace { gap_ms, hourly_cap, daily_cap, quiet_hours, recipient_gap_ms, warm_up } = pace;
         let warm_up_shown = |WarmUp { since, first_day, more_each_day, days }: WarmUp| WarmUpShown {
-            since: UnixMillis::to_rfc3339(since),
+            since: since.into(),
             first_day,
             more_each_day,
             days,
@@ -35,7 +51,7 @@ impl<'a> From<&'a Pace> for PaceShown<'a> {
             gap_ms: *gap_ms,
             hourly_cap: *hourly_cap,
             daily_cap: *daily_cap,
-            quiet_hours: quiet_hours.as_ref(),
+            quiet_hours: quiet_hours.clone(),
             recipient_gap_ms: *recipient_gap_ms,
             warm_up: warm_up.map(warm_up_shown),
         }

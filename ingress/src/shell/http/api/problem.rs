@@ -1,18 +1,24 @@
 //! What went wrong, as a problem document (RFC 9457).
 //!
-//! The `type` is stable: programs may compare it. The `detail` is for people and may change.
+//! The `type` is stable: programs may compare it, and it is the path of a page that says what to do. The `detail` is for
+//! people and may change.
 
+mod kind;
+
+use angelia_shared::link_check::AskLinkError;
 use angelia_shared::log::{HeadError, OpenLogError};
 use angelia_shared::query::AskError;
 use angelia_shared::telemetry::chain;
 use angelia_shared::vault::VaultError;
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
+use http::HeaderValue;
 use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
-use http::{HeaderValue, StatusCode};
+use schemars::JsonSchema;
 use serde::Serialize;
 use tracing::{debug, error};
 
+pub(in crate::shell::http::api) use self::kind::Kind;
 use crate::domain::access::Denied;
 use crate::domain::input::InputFault;
 use crate::shell::chats::ChatsError;
@@ -20,57 +26,34 @@ use crate::shell::directory_writer::ChangeError;
 use crate::shell::http::body::BodyFault;
 use crate::shell::refusals::ReadRefusalsError;
 
-/// The kinds of problems.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    InvalidRequest,
-    Unauthenticated,
-    Forbidden,
-    NotFound,
-    MethodNotAllowed,
-    RequestTimeout,
-    Conflict,
-    TooLarge,
-    Internal,
-    Unavailable,
-}
-
-impl Kind {
-    /// Status, last part of the type, title.
-    fn parts(self) -> (StatusCode, &'static str, &'static str) {
-        match self {
-            Self::InvalidRequest => (StatusCode::BAD_REQUEST, "invalid-request", "The request is not valid"),
-            Self::Unauthenticated => (StatusCode::UNAUTHORIZED, "unauthenticated", "A valid token is needed"),
-            Self::Forbidden => (StatusCode::FORBIDDEN, "forbidden", "This token does not have the right"),
-            Self::NotFound => (StatusCode::NOT_FOUND, "not-found", "Not found"),
-            Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed"),
-            Self::RequestTimeout => (StatusCode::REQUEST_TIMEOUT, "request-timeout", "The request took too long"),
-            Self::Conflict => (StatusCode::CONFLICT, "conflict", "The request conflicts with the present state"),
-            Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The request is too large"),
-            Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "internal", "Something is wrong on our side"),
-            Self::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Not possible right now"),
-        }
-    }
-}
-
 /// A problem, ready to be answered.
 #[derive(Debug)]
 pub(crate) struct Problem {
     kind: Kind,
     detail: String,
+    field: Option<&'static str>,
 }
 
-#[derive(Serialize)]
-struct Document<'a> {
+/// What is answered instead of what was asked for (RFC 9457).
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Problem")]
+pub(in crate::shell::http::api) struct Document {
+    /// The kind of problem: stable, and the path of a page that says what happened and what to do.
     r#type: String,
+    /// The kind in words.
     title: &'static str,
+    /// The status of the answer.
     status: u16,
-    detail: &'a str,
+    /// What is wrong with this call, in words that may change.
+    detail: String,
+    /// The field or parameter that is wrong, where it is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field: Option<&'static str>,
 }
 
 impl Problem {
     fn new(kind: Kind, detail: impl Into<String>) -> Self {
-        Self { kind, detail: detail.into() }
+        Self { kind, detail: detail.into(), field: None }
     }
 
     /// No token, or none that is known.
@@ -106,9 +89,15 @@ impl Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let (status, name, title) = self.kind.parts();
-        let r#type = format!("/problems/{name}");
-        let document = Document { r#type, title, status: status.as_u16(), detail: &self.detail };
+        let facts = self.kind.facts();
+        let status = facts.status;
+        let document = Document {
+            r#type: self.kind.path(),
+            title: facts.title,
+            status: status.as_u16(),
+            detail: self.detail,
+            field: self.field,
+        };
         let body = serde_json::to_vec(&document).expect("a document has only plain values");
         let mut response = Response::new(Body::from(body));
         *response.status_mut() = status;
@@ -136,7 +125,7 @@ impl IntoResponse for Problem {
 
 impl From<InputFault> for Problem {
     fn from(fault: InputFault) -> Self {
-        Self::new(Kind::InvalidRequest, fault.to_string())
+        Self { field: fault.field, ..Self::new(Kind::InvalidRequest, fault.to_string()) }
     }
 }
 
@@ -183,6 +172,20 @@ impl From<AskError> for Problem {
             AskError::Refused(_) | AskError::Unreadable(_) => {
                 error!(error = %chain(&error), "the ledger does not understand us, or we it");
                 Self::internal("the ledger's answer cannot be used")
+            }
+        }
+    }
+}
+
+impl From<AskLinkError> for Problem {
+    fn from(error: AskLinkError) -> Self {
+        debug!(error = %chain(&error), "a link was not checked");
+        match error {
+            AskLinkError::NoDispatcher(_) => Self::unavailable("no dispatcher answers, and only they check links"),
+            AskLinkError::Busy => Self::unavailable("too many links are being checked"),
+            AskLinkError::Unreadable(_) => {
+                error!(error = %chain(&error), "the dispatcher does not understand us, or we it");
+                Self::internal("the dispatcher's answer cannot be used")
             }
         }
     }

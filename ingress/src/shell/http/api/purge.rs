@@ -6,13 +6,13 @@ use angelia_shared::ids::{AccountId, Position};
 use angelia_shared::log::{Entry, Group};
 use angelia_shared::query::{AskMessages, MessageState};
 use angelia_shared::subject::{Partition, Subject};
-use axum::body::Body;
 use axum::extract::State;
-use http::{HeaderMap, StatusCode};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::allowed::{Allowed, Owner};
-use super::answer::{self, Answer};
+use super::answer::{Answer, Requested};
+use super::form::{Fields, Nothing};
 use super::ledger;
 use crate::shell::directory_writer::ChangeError;
 use crate::shell::http::App;
@@ -22,8 +22,9 @@ const PAGE: u32 = 1_000;
 /// Cancels that are stored together: what one record of the log holds.
 const TOGETHER: usize = 64;
 
-#[derive(Serialize)]
-struct Purged {
+/// How much an account is to be rid of.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Purged {
     account_id: AccountId,
     /// Messages whose cancelling was asked for. The dispatcher answers each, and may have begun to send the first.
     requested: u64,
@@ -31,9 +32,13 @@ struct Purged {
 
 /// `POST …/accounts/{a}/purge`: asks for the end of all that was queued when the call came. What was accepted before that
 /// is among it, what is accepted after that stays; of what was being accepted in the same moment some may be among it.
-pub(super) async fn purge(State(app): State<App>, allowed: Allowed<Owner>, headers: HeaderMap, body: Body) -> Answer {
-    answer::no_input(&app, &headers, body).await?;
+pub(super) async fn purge(
+    State(app): State<App>,
+    allowed: Allowed<Owner>,
+    fields: Fields<Nothing>,
+) -> Answer<Requested<Purged>> {
     let (workspace, account) = (allowed.id(), allowed.account(&app)?.id);
+    fields.read(&app).await?;
     let subject = Subject::Cancel(Partition::of(account, app.log.partitions()));
     // The log's end is what the call is held against: whatever was answered before the call is below it, and the ledger's
     // first answer, some time later, shows more.
@@ -57,5 +62,5 @@ pub(super) async fn purge(State(app): State<App>, allowed: Allowed<Owner>, heade
             requested += some.len() as u64;
         }
     }
-    Ok(answer::json(StatusCode::ACCEPTED, &Purged { account_id: account, requested }))
+    Ok(Requested(Purged { account_id: account, requested }))
 }

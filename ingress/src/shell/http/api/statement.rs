@@ -1,5 +1,7 @@
 //! The statement: every grant, charge and refund of a wallet, as pages of JSON or as one CSV file.
 
+use std::marker::PhantomData;
+
 use angelia_shared::csv;
 use angelia_shared::ids::Position;
 use angelia_shared::query::AskStatement;
@@ -11,40 +13,70 @@ use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use futures_util::stream;
 use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, VARY};
-use http::{HeaderMap, HeaderValue, Uri};
+use http::{HeaderMap, HeaderValue, StatusCode};
+use schemars::JsonSchema;
 use tracing::warn;
 
 use super::allowed::{Allowed, Everyone};
-use super::answer::{self, Answer, List};
+use super::answer::{Answer, List, ListOrCsv, json};
+use super::form::{Form, PageParameters, Parameters};
 use super::ledger;
 use super::problem::Problem;
 use crate::domain::accept;
+use crate::domain::input::{Input, InputFault};
 use crate::domain::page::{self, Page};
 use crate::shell::http::{App, texts};
 
 /// Lines that one question to the ledger may bring.
 pub(super) const READ_AT_ONCE: u32 = 1_000;
 
+/// Which lines.
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "it describes what is read from it")]
+pub(super) struct Lines {
+    /// Not before this RFC 3339 time.
+    #[schemars(extend("format" = "date-time"))]
+    from: Option<String>,
+    /// Before this RFC 3339 time.
+    #[schemars(extend("format" = "date-time"))]
+    to: Option<String>,
+    #[schemars(flatten)]
+    page: PageParameters,
+}
+
+impl Form for Lines {
+    type Value = (Option<UnixMillis>, Option<UnixMillis>, Page<Position>);
+
+    fn read(mut input: Input) -> Result<Self::Value, InputFault> {
+        let from = input.parsed("from", "an RFC 3339 time", UnixMillis::from_rfc3339)?;
+        let to = input.parsed("to", "an RFC 3339 time", UnixMillis::from_rfc3339)?;
+        let page = Page::take(&mut input)?;
+        input.finish()?;
+        Ok((from, to, page))
+    }
+}
+
 /// `GET …/statement?from&to`, as `text/csv` when that is preferred.
-pub(super) async fn list(State(app): State<App>, allowed: Allowed<Everyone>, headers: HeaderMap, uri: Uri) -> Answer {
-    let mut query = answer::query(&uri)?;
-    let from = query.parsed("from", "an RFC 3339 time", UnixMillis::from_rfc3339)?;
-    let to = query.parsed("to", "an RFC 3339 time", UnixMillis::from_rfc3339)?;
-    let page: Page<Position> = Page::take(&mut query)?;
-    query.finish()?;
+pub(super) async fn list(
+    State(app): State<App>,
+    allowed: Allowed<Everyone>,
+    headers: HeaderMap,
+    query: Parameters<Lines>,
+) -> Answer<ListOrCsv<LineShown<'static>>> {
+    let (from, to, page) = query.read()?;
     let ask = AskStatement { workspace: allowed.id(), from, to, after: page.after, limit: READ_AT_ONCE };
     let wants_csv = texts(&headers, ACCEPT.as_str()).any(accept::prefers_csv);
     let mut response = if wants_csv { file(app, ask).await? } else { one_page(&app, ask, &page).await? };
     response.headers_mut().insert(VARY, HeaderValue::from_static("Accept"));
-    Ok(response)
+    Ok(ListOrCsv(response, PhantomData))
 }
 
-async fn one_page(app: &App, ask: AskStatement, page: &Page<Position>) -> Answer {
+async fn one_page(app: &App, ask: AskStatement, page: &Page<Position>) -> Result<Response, Problem> {
     let limit = u32::try_from(page.limit + 1).unwrap_or(u32::MAX);
     let (mut lines, _) = ledger::ask(app, AskStatement { limit, ..ask }).await?;
     let next = page.cut(&mut lines, |line| line.at_position);
-    let items = lines.iter().map(LineShown::of).collect();
-    answer::ok(&List { items, next_cursor: next.map(page::cursor) })
+    let items: Vec<_> = lines.iter().map(LineShown::of).collect();
+    Ok(json(StatusCode::OK, &List { items, next_cursor: next.map(page::cursor) }))
 }
 
 /// The whole statement as one file, written while it is read. The first part is read before the answer begins, so that a

@@ -6,16 +6,16 @@ use angelia_shared::event::directory::PreviousToken;
 use angelia_shared::ids::WebhookId;
 use angelia_shared::vault::secret_owner;
 use angelia_shared::{clock, dice};
-use axum::body::Body;
 use axum::extract::State;
-use http::{HeaderMap, Uri};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::allowed::{Allowed, Owner, found, missing};
-use super::answer::{self, Answer, List};
+use super::answer::{Answer, Created, Done, List, Shown, Time};
+use super::form::{Fields, Form, OnlyPage, Parameters};
 use super::problem::Problem;
-use crate::domain::input::InputFault;
-use crate::domain::page::{self, Page};
+use crate::domain::input::{Input, InputFault};
+use crate::domain::page;
 use crate::domain::token;
 use crate::shell::directory_writer::entry;
 use crate::shell::http::{App, Parts};
@@ -23,14 +23,73 @@ use crate::shell::http::{App, Parts};
 /// Longest time that a replaced URL may go on working: 30 days.
 const GRACE_S_MAX: u64 = 2_592_000;
 
-#[derive(Serialize)]
-struct View {
+/// An inbound webhook.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Webhook")]
+pub(super) struct View {
     id: WebhookId,
+    /// Where it is called. The URL is the only credential.
     url: String,
+    /// Whether calls are taken.
     enabled: bool,
-    created_at: String,
+    created_at: Time,
     /// Until when the URL before this one works.
-    previous_url_until: Option<String>,
+    previous_url_until: Option<Time>,
+}
+
+/// A webhook to make.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub(super) struct NewWebhook {
+    /// Whether calls are taken; they are, when it is left out.
+    enabled: Option<bool>,
+}
+
+impl Form for NewWebhook {
+    type Value = Self;
+
+    fn read(mut input: Input) -> Result<Self, InputFault> {
+        let enabled = input.truth("enabled")?;
+        input.finish()?;
+        Ok(Self { enabled })
+    }
+}
+
+/// The switch of a webhook.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub(super) struct WebhookEdit {
+    /// Whether calls are taken.
+    enabled: bool,
+}
+
+impl Form for WebhookEdit {
+    type Value = Self;
+
+    fn read(mut input: Input) -> Result<Self, InputFault> {
+        let enabled = input.truth("enabled")?.ok_or_else(|| InputFault::of("enabled", "is required"))?;
+        input.finish()?;
+        Ok(Self { enabled })
+    }
+}
+
+/// A new URL for a webhook.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub(super) struct Rotation {
+    /// For how many seconds the old URL goes on working. It stops at once when this is left out.
+    #[schemars(range(min = 0, max = GRACE_S_MAX))]
+    grace_s: Option<u64>,
+}
+
+impl Form for Rotation {
+    type Value = Self;
+
+    fn read(mut input: Input) -> Result<Self, InputFault> {
+        let grace_s = input.number("grace_s", 0..=GRACE_S_MAX)?;
+        input.finish()?;
+        Ok(Self { grace_s })
+    }
 }
 
 fn view(app: &Parts, webhook: &WebhookChanged) -> Result<View, Problem> {
@@ -45,8 +104,8 @@ fn view(app: &Parts, webhook: &WebhookChanged) -> Result<View, Problem> {
         id: webhook.id,
         url: format!("{}/hooks/{token}", app.public_url),
         enabled: webhook.enabled,
-        created_at: webhook.created_at.to_rfc3339(),
-        previous_url_until: grace.map(|previous| previous.until.to_rfc3339()),
+        created_at: webhook.created_at.into(),
+        previous_url_until: grace.map(|previous| previous.until.into()),
     })
 }
 
@@ -56,24 +115,28 @@ fn token_owner(webhook: WebhookId) -> Vec<u8> {
 }
 
 /// `GET …/webhooks`.
-pub(super) async fn list(State(app): State<App>, allowed: Allowed<Owner>, uri: Uri) -> Answer {
-    let mut query = answer::query(&uri)?;
-    let page: Page<WebhookId> = Page::take(&mut query)?;
-    query.finish()?;
+pub(super) async fn list(
+    State(app): State<App>,
+    allowed: Allowed<Owner>,
+    query: Parameters<OnlyPage<WebhookId>>,
+) -> Answer<Shown<List<View>>> {
+    let page = query.read()?;
     let directory = app.directory.read();
     let webhooks = directory.webhooks_of(allowed.id()).into_iter();
     let later = webhooks.filter(|webhook| page.after.is_none_or(|after| webhook.state.id > after));
     let mut items: Vec<_> = later.take(page.limit + 1).collect();
     let next = page.cut(&mut items, |webhook| webhook.state.id);
     let items = items.iter().map(|webhook| view(&app, &webhook.state)).collect::<Result<_, _>>()?;
-    answer::ok(&List { items, next_cursor: next.map(page::cursor) })
+    Ok(Shown(List { items, next_cursor: next.map(page::cursor) }))
 }
 
 /// `POST …/webhooks`.
-pub(super) async fn create(State(app): State<App>, allowed: Allowed<Owner>, headers: HeaderMap, body: Body) -> Answer {
-    let mut input = answer::input(&app, &headers, body).await?;
-    let enabled = input.truth("enabled")?.unwrap_or(true);
-    input.finish()?;
+pub(super) async fn create(
+    State(app): State<App>,
+    allowed: Allowed<Owner>,
+    fields: Fields<NewWebhook>,
+) -> Answer<Created<View>> {
+    let enabled = fields.read(&app).await?.enabled.unwrap_or(true);
     let (id, text) = (WebhookId::generate(), dice::token());
     let webhook = WebhookChanged {
         v: 1,
@@ -87,35 +150,39 @@ pub(super) async fn create(State(app): State<App>, allowed: Allowed<Owner>, head
         removed: false,
     };
     app.writer.create([entry(webhook.clone(), 0)].into_iter().collect()).await?;
-    answer::created(&app, &format!("{}/webhooks/{id}", webhook.workspace), &view(&app, &webhook)?)
+    Ok(Created::new(&app, &format!("{}/webhooks/{id}", webhook.workspace), view(&app, &webhook)?))
 }
 
 /// `GET …/webhooks/{h}`.
-pub(super) async fn show(State(app): State<App>, allowed: Allowed<Owner>) -> Answer {
-    answer::ok(&view(&app, &*allowed.webhook(&app)?)?)
+pub(super) async fn show(State(app): State<App>, allowed: Allowed<Owner>) -> Answer<Shown<View>> {
+    Ok(Shown(view(&app, &*allowed.webhook(&app)?)?))
 }
 
 /// `PATCH …/webhooks/{h}`: the switch.
-pub(super) async fn edit(State(app): State<App>, allowed: Allowed<Owner>, headers: HeaderMap, body: Body) -> Answer {
+pub(super) async fn edit(
+    State(app): State<App>,
+    allowed: Allowed<Owner>,
+    fields: Fields<WebhookEdit>,
+) -> Answer<Shown<View>> {
     allowed.webhook(&app)?;
-    let mut input = answer::input(&app, &headers, body).await?;
-    let enabled = input.truth("enabled")?.ok_or_else(|| InputFault::of("enabled", "is required"))?;
-    input.finish()?;
+    let WebhookEdit { enabled } = fields.read(&app).await?;
     change(&app, &allowed, |present| WebhookChanged { enabled, ..present.clone() }).await
 }
 
 /// `DELETE …/webhooks/{h}`.
-pub(super) async fn remove(State(app): State<App>, allowed: Allowed<Owner>) -> Answer {
+pub(super) async fn remove(State(app): State<App>, allowed: Allowed<Owner>) -> Answer<Done> {
     change(&app, &allowed, |present| WebhookChanged { removed: true, previous: None, ..present.clone() }).await?;
-    answer::no_content()
+    Ok(Done)
 }
 
 /// `POST …/webhooks/{h}/rotate`: a new URL. The old one stops at once, or after `grace_s`.
-pub(super) async fn rotate(State(app): State<App>, allowed: Allowed<Owner>, headers: HeaderMap, body: Body) -> Answer {
+pub(super) async fn rotate(
+    State(app): State<App>,
+    allowed: Allowed<Owner>,
+    fields: Fields<Rotation>,
+) -> Answer<Shown<View>> {
     let id = allowed.webhook(&app)?.id;
-    let mut input = answer::input(&app, &headers, body).await?;
-    let grace_s = input.number("grace_s", 0..=GRACE_S_MAX)?.unwrap_or(0);
-    input.finish()?;
+    let grace_s = fields.read(&app).await?.grace_s.unwrap_or(0);
     let text = dice::token();
     let sealed = app.vault.master().seal(&token_owner(id), text.as_bytes());
     let until = clock::now().plus_ms(grace_s * 1_000);
@@ -128,10 +195,14 @@ pub(super) async fn rotate(State(app): State<App>, allowed: Allowed<Owner>, head
     .await
 }
 
-async fn change(app: &App, allowed: &Allowed<Owner>, change: impl Fn(&WebhookChanged) -> WebhookChanged) -> Answer {
+async fn change(
+    app: &App,
+    allowed: &Allowed<Owner>,
+    change: impl Fn(&WebhookChanged) -> WebhookChanged,
+) -> Answer<Shown<View>> {
     let (workspace, id) = (allowed.id(), allowed.parsed::<WebhookId>("h", "webhook")?);
     let find = |directory: &Directory| found(directory.webhook(workspace, id));
     let changed = app.writer.change(find, |present| Ok::<_, Problem>(change(present))).await?;
     let changed = changed.ok_or_else(|| missing("webhook"))?;
-    answer::ok(&view(app, &changed)?)
+    Ok(Shown(view(app, &changed)?))
 }

@@ -1,14 +1,13 @@
-//! Why a part could not be sent: stable codes for programs, a sentence each for people.
+//! Why a part was not sent: stable codes for programs, a sentence each for people.
 //!
-//! Codes are published: they are only ever added.
-//!
-//! Not here: reasons that no transport or attachment has (expired, cancelled, outcome unknown).
+//! Shape: events carry the code; whoever shows it to people adds the sentence ([`sentence_of`]). Codes are published: they
+//! are only ever added.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Why a part could not be sent.
+/// Why a part was not sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FailReason {
@@ -52,11 +51,19 @@ pub enum FailReason {
     AttachmentEmpty,
     /// The link's server gave no file in five tries.
     AttachmentUnavailable,
+    /// Held for too long by something other than its turn.
+    Expired,
+    /// Cancelled while it waited.
+    Cancelled,
+    /// Nobody knew whether it went out until the deadline decided.
+    OutcomeUnknown,
+    /// The provider reported a failure and said no more.
+    NotExplained,
 }
 
 impl FailReason {
     /// Every reason, in the order of declaration.
-    pub const ALL: [FailReason; 20] = [
+    pub const ALL: [FailReason; 24] = [
         FailReason::RecipientNotANumber,
         FailReason::RecipientNotSupported,
         FailReason::RecipientNotOnWhatsapp,
@@ -77,10 +84,14 @@ impl FailReason {
         FailReason::AttachmentTooLarge,
         FailReason::AttachmentEmpty,
         FailReason::AttachmentUnavailable,
+        FailReason::Expired,
+        FailReason::Cancelled,
+        FailReason::OutcomeUnknown,
+        FailReason::NotExplained,
     ];
 
     /// The stable code, as events and answers carry it; the same text that serde writes.
-    pub fn code(self) -> &'static str {
+    pub const fn code(self) -> &'static str {
         match self {
             FailReason::RecipientNotANumber => "recipient_not_a_number",
             FailReason::RecipientNotSupported => "recipient_not_supported",
@@ -102,7 +113,16 @@ impl FailReason {
             FailReason::AttachmentTooLarge => "attachment_too_large",
             FailReason::AttachmentEmpty => "attachment_empty",
             FailReason::AttachmentUnavailable => "attachment_unavailable",
+            FailReason::Expired => "expired",
+            FailReason::Cancelled => "cancelled",
+            FailReason::OutcomeUnknown => "outcome_unknown",
+            FailReason::NotExplained => "not_explained",
         }
+    }
+
+    /// The reason of this code.
+    pub fn of_code(code: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.code() == code)
     }
 
     /// What happened and what to do about it, for people.
@@ -154,8 +174,22 @@ impl FailReason {
             FailReason::AttachmentUnavailable => {
                 "The file could not be downloaded in 5 tries: its server did not answer or had errors."
             }
+            FailReason::Expired => {
+                "The message was given up after it could not be sent for too long: check its account, then send it again."
+            }
+            FailReason::Cancelled => "The message was cancelled before it was sent.",
+            FailReason::OutcomeUnknown => {
+                "The connection broke while the message was sent and WhatsApp never reported on it: it may have arrived."
+            }
+            FailReason::NotExplained => "WhatsApp reported that the message failed, and did not say why.",
         }
     }
+}
+
+/// The sentence of a code, for people. A code that a later version wrote has a sentence, too.
+pub fn sentence_of(code: &str) -> &'static str {
+    FailReason::of_code(code)
+        .map_or("The message was not sent, for a reason that this version does not know.", FailReason::sentence)
 }
 
 impl fmt::Display for FailReason {
@@ -177,6 +211,16 @@ mod tests {
             assert_eq!(written, format!("\"{}\"", reason.code()));
             assert_eq!(serde_json::from_str::<FailReason>(&written).expect("its own form"), reason);
         }
+    }
+
+    #[test]
+    fn every_code_has_its_sentence_and_an_unknown_one_says_so() {
+        for reason in FailReason::ALL {
+            assert_eq!(FailReason::of_code(reason.code()), Some(reason));
+            assert_eq!(sentence_of(reason.code()), reason.sentence());
+        }
+        assert_eq!(FailReason::of_code("struck_by_lightning"), None);
+        assert!(sentence_of("struck_by_lightning").contains("does not know"));
     }
 
     #[test]
