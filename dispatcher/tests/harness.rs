@@ -13,6 +13,7 @@ pub(crate) mod gate;
 pub(crate) mod journal;
 pub(crate) mod message;
 pub(crate) mod sandbox;
+pub(crate) mod turns;
 pub(crate) mod wait;
 pub(crate) mod web;
 pub(crate) mod world;

@@ -1,51 +1,14 @@
 //! Limits of an account: they hold from owner to owner, are told to those who ask, and end when their owner says so.
 
-use std::time::Duration;
-
 use angelia_shared::clock;
-use angelia_shared::event::Event;
 use angelia_shared::event::directory::{AccountState, QuietHours, TimeOfDay};
-use angelia_shared::ids::{MessageId, Position};
-use angelia_shared::turns::{self, AccountTurn, AskTurn, AskTurns};
-use angelia_shared::units::UnixMillis;
+use angelia_shared::turns::AccountTurn;
 
-use crate::harness::wait::{LATER, eventually};
-use crate::harness::{Account, Message, SOMEBODY, World};
+use crate::harness::turns::{expected_at, held_by};
+use crate::harness::{Message, SOMEBODY, World};
 
 const SOMEBODY_ELSE: &str = "+14151231235";
 const HOUR_MS: u64 = 3_600_000;
-
-/// Where these messages were accepted.
-async fn places(world: &World, messages: &[MessageId]) -> Vec<Position> {
-    let place = |of: MessageId| {
-        world.chronicle.look(|log| {
-            let found =
-                log.0.iter().find(|logged| matches!(&logged.event, Event::MessageAccepted(a) if a.message == of));
-            found.map(|logged| logged.at)
-        })
-    };
-    eventually("the acceptances are read", LATER, async || {
-        messages.iter().map(|of| place(*of)).collect::<Option<Vec<_>>>().ok_or("not yet".to_owned())
-    })
-    .await
-}
-
-/// Asks until the owner says of the first message that `held_by` holds it.
-async fn held_by(world: &World, account: &Account, messages: &[MessageId], held_by: &str) -> AccountTurn {
-    let messages = places(world, messages).await;
-    let ask = AskTurns { accounts: vec![AskTurn { account: account.id(), messages }] };
-    eventually(held_by, LATER, async || {
-        let answer = turns::ask(world.log.client(), account.part, &ask, Duration::from_secs(2)).await;
-        let turn = answer.and_then(|mut turns| turns.pop()).ok_or("no answer".to_owned())?;
-        let first = turn.messages[0].clone().and_then(|message| message.held_by);
-        if first.as_deref() == Some(held_by) { Ok(turn) } else { Err(format!("{turn:?}")) }
-    })
-    .await
-}
-
-fn expected_at(turn: &AccountTurn, nth: usize) -> Option<UnixMillis> {
-    turn.messages[nth].as_ref().and_then(|message| message.expected_at)
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cap_holds_from_owner_to_owner_until_it_is_lifted() {

@@ -25,6 +25,7 @@ mod raw;
 mod replay;
 mod spread;
 mod stats;
+mod table;
 mod verify;
 
 use clap::{Parser, Subcommand};

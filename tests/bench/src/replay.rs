@@ -6,15 +6,14 @@
 
 mod author;
 mod live;
-mod table;
 mod targets;
 
 use angelia_shared::log::{BatchOfRecords, EventLog};
 use angelia_shared::testing::TestBroker;
 
 use self::author::Author;
-use self::table::{Aim, Row};
 use crate::machine;
+use crate::table::{self, Aim, Row};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {

@@ -82,6 +82,25 @@ async fn what_holds_a_message_is_told_for_gaps_pauses_and_quiet_hours() {
 }
 
 #[tokio::test]
+async fn a_recipients_gap_and_a_try_that_was_put_off_are_told_too() {
+    let tenant = Tenant::new(patient().await, 10).await;
+    let (account, other) = (tenant.account(FAST).await, tenant.account(FAST).await);
+    let path = tenant.path(&format!("/accounts/{}", account.id));
+    tenant.owner.patch(&path, json!({"pace": {"recipient_gap_ms": 3_600_000}})).await.expect(200);
+    let somebody = recipient("1234");
+    let first = tenant.send(&account, &somebody, "goes out").await;
+    let second = tenant.send(&account, &somebody, "waits").await;
+    tenant.until(&first, &["sent", "delivered", "read"]).await;
+    let waiting = held_by(&tenant, &second, "recipient_gap").await;
+    assert!((50..=60).contains(&minutes_until(&waiting["expected_at"])), "{waiting}");
+
+    let refused = tenant.send(&other, &recipient("0500"), "is tried again and again").await;
+    held_by(&tenant, &refused, "put_off").await;
+    tenant.owner.patch(&path, json!({"pace": {"recipient_gap_ms": null}})).await.expect(200);
+    tenant.until(&second, &["sent", "delivered", "read"]).await;
+}
+
+#[tokio::test]
 async fn limits_that_make_no_sense_are_refused_by_name() {
     let tenant = Tenant::new(patient().await, 0).await;
     let account = tenant.account(FAST).await;

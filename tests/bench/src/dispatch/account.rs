@@ -57,7 +57,13 @@ impl Account {
     }
 
     /// A text of this account.
-    pub(super) fn accepted(&self, workspace: WorkspaceId, message: MessageId, key: &DataKey) -> MessageAccepted {
+    pub(super) fn accepted(
+        &self,
+        workspace: WorkspaceId,
+        message: MessageId,
+        key: &DataKey,
+        writer: WriterId,
+    ) -> MessageAccepted {
         let content = Content {
             text: "A text of the benchmark, as long as many are.".to_owned(),
             file_url: None,
@@ -79,7 +85,7 @@ impl Account {
             has_file: false,
             at: clock::now(),
             expires_after_ms: EXPIRES_AFTER_MS,
-            writer: WriterId(1),
+            writer,
             sealed: key.seal(message, &content),
             traceparent: None,
         }

@@ -89,36 +89,44 @@ pub(super) struct Lateness {
     pub(super) late_ms: Vec<u32>,
     /// Sends that came sooner than the floor after the end of the one before.
     pub(super) floor_broken: usize,
-    /// Sends that the sandbox received.
+    /// Sends that the sandbox received, as far as they are measured.
     pub(super) sent: usize,
     /// Messages that it received more than once.
     pub(super) repeated: usize,
 }
 
 impl Lateness {
-    /// Compares plans with arrivals.
-    pub(super) fn of(attempts: &Attempts, journal: &Journal) -> Self {
+    /// Compares plans with arrivals, of those that were planned for `from` or later.
+    pub(super) fn of(attempts: &Attempts, journal: &Journal, from: UnixMillis) -> Self {
         let mut lateness = Self::default();
         for steps in attempts.values() {
             let mut before: Option<&AttemptEnded> = None;
             for step in steps {
                 match step {
                     Step::Ended(ended) => before = Some(ended),
-                    Step::Started(started) => lateness.add(started, before.take(), journal.of(started.message)),
+                    Step::Started(started) => lateness.add(started, before.take(), journal.of(started.message), from),
                 }
             }
         }
         lateness
     }
 
-    fn add(&mut self, started: &AttemptStarted, before: Option<&AttemptEnded>, received: &[UnixMillis]) {
+    fn add(
+        &mut self,
+        started: &AttemptStarted,
+        before: Option<&AttemptEnded>,
+        received: &[UnixMillis],
+        from: UnixMillis,
+    ) {
         let Some(at) = received.first() else { return };
-        self.sent += 1;
         self.repeated += usize::from(received.len() > 1);
         let Some(before) = before else { return };
-        let late_ms = at.ms_since(before.at.plus_ms(before.gap_ms));
-        self.late_ms.push(u32::try_from(late_ms).unwrap_or(u32::MAX));
-        // `at` is the end, rounded up by a millisecond.
+        let planned = before.at.plus_ms(before.gap_ms);
+        if planned >= from {
+            self.sent += 1;
+            self.late_ms.push(u32::try_from(at.ms_since(planned)).unwrap_or(u32::MAX));
+        }
+        // Also before `from`. The end is rounded up by a millisecond.
         self.floor_broken += usize::from(at.ms_since(before.at) + 1 < started.floor_ms);
     }
 

@@ -12,10 +12,18 @@ use super::lateness::Journal;
 use super::world::mixed;
 use crate::stats;
 
-/// Sends for `accounts` accounts for so long, with gaps as an account's; gives each send's lateness in milliseconds.
-pub(super) async fn run(url: &str, accounts: usize, seconds: u64, seed: u64, after: u64) -> anyhow::Result<Vec<u32>> {
+/// Sends for `accounts` accounts, with gaps as an account's; gives the lateness in milliseconds of each send in the `seconds`
+/// after the first `warm_up` seconds.
+pub(super) async fn run(
+    url: &str,
+    accounts: usize,
+    (warm_up, seconds): (u64, u64),
+    seed: u64,
+    after: u64,
+) -> anyhow::Result<Vec<u32>> {
     let http = reqwest::Client::builder().no_proxy().build()?;
-    let until = clock::now().plus_ms(seconds * 1_000);
+    let from = clock::now().plus_ms(warm_up * 1_000);
+    let until = from.plus_ms(seconds * 1_000);
     let mut loops = JoinSet::new();
     for account in 0..accounts {
         let (http, url) = (http.clone(), format!("{url}/v26.0/2{account:014}/messages"));
@@ -23,7 +31,7 @@ pub(super) async fn run(url: &str, accounts: usize, seconds: u64, seed: u64, aft
     }
     let planned: Vec<(String, UnixMillis)> = loops.join_all().await.into_iter().flatten().collect();
     let journal = Journal::read(url.trim_end_matches('/'), after).await?;
-    let late = planned.iter().filter_map(|(tracker, at)| {
+    let late = planned.iter().filter(|(_, at)| *at >= from).filter_map(|(tracker, at)| {
         let received = journal.of_tracker(tracker).first()?;
         u32::try_from(received.ms_since(*at)).ok()
     });
@@ -60,8 +68,7 @@ async fn one(
     planned
 }
 
-/// Median and spread of the rounds' `share` percentiles.
-pub(super) fn percentiles(rounds: &mut [Vec<u32>], share: f64) -> stats::Spread {
-    let figures: Vec<f64> = rounds.iter_mut().map(|late| f64::from(stats::percentile_us(late, share))).collect();
-    stats::Spread::of(&figures)
+/// The `share` percentile of each round.
+pub(super) fn percentiles(rounds: &mut [Vec<u32>], share: f64) -> Vec<f64> {
+    rounds.iter_mut().map(|late| f64::from(stats::percentile_us(late, share))).collect()
 }

@@ -2,26 +2,32 @@
 
 use std::time::Duration;
 
+use angelia_shared::clock;
+
 use super::Args;
 use super::lateness::{Journal, Lateness, attempts};
 use super::loops::{self, percentiles};
 use super::world::World;
 use crate::stats::Spread;
+use crate::table::{Aim, Row};
 
-/// How long an idle process is watched.
+/// How long an idle process is watched, some time after its start.
 const IDLE: Duration = Duration::from_secs(10);
+const SETTLES: Duration = Duration::from_secs(2);
+/// The mean of the default gap, in seconds.
+const MEAN_GAP_S: f64 = 2.0;
+/// Megabytes of a MiB.
+const MB: f64 = 1.048_576;
+/// How long a start may take, whatever is queued, in seconds.
+const READY_MAX_S: f64 = 15.0;
 
 /// Messages that keep an account busy for so long: more than one every 1.5 s.
 fn enough(seconds: u64) -> usize {
     (seconds as usize * 2).div_ceil(3) + 3
 }
 
-pub(super) fn show(spread: Spread) -> String {
-    format!("{:.1} ({:.1} to {:.1})", spread.median, spread.low, spread.high)
-}
-
 /// Memory and idle CPU.
-pub(super) async fn memory(args: &Args) -> anyhow::Result<()> {
+pub(super) async fn memory(args: &Args) -> anyhow::Result<Vec<Row>> {
     let mut world = World::start(args.seed).await?;
     world.add_accounts(args.known).await?;
     let active: Vec<usize> = (0..args.active.min(args.known)).collect();
@@ -29,27 +35,26 @@ pub(super) async fn memory(args: &Args) -> anyhow::Result<()> {
     for _ in 0..args.rounds {
         let (process, took) = world.dispatcher("dispatcher").await?;
         ready.push(took.as_secs_f64());
+        tokio::time::sleep(SETTLES).await;
         let before = process.cpu_ms();
         tokio::time::sleep(IDLE).await;
         idle.push((process.cpu_ms() - before) as f64 / IDLE.as_millis() as f64 * 100.0);
-        empty.push(process.resident_mib());
+        empty.push(process.resident_mib() * MB);
         world.accept(&active, enough(args.seconds)).await?;
         tokio::time::sleep(Duration::from_secs(args.seconds)).await;
-        busy.push(process.resident_mib());
+        busy.push(process.resident_mib() * MB);
         process.stop().await?;
         // What was left goes out, so that the next round is idle at first.
         drain(&world).await?;
     }
-    println!("memory: {} accounts known, {} active", args.known, active.len());
-    println!("  ready after {} s", show(Spread::of(&ready)));
-    println!(
-        "  resident, idle: {} MiB; while {} send: {} MiB",
-        show(Spread::of(&empty)),
-        active.len(),
-        show(Spread::of(&busy))
-    );
-    println!("  idle CPU: {} % of a core", show(Spread::of(&idle)));
-    Ok(())
+    world.verify().await?;
+    println!("\nmemory: {} accounts known, {} active", args.known, active.len());
+    Ok(vec![
+        Row::new("ready after", "s", 2, ready, Aim::AtMost(READY_MAX_S)),
+        Row::new("resident, idle", "MB", 1, empty, Aim::None),
+        Row::new("resident, while the active ones send", "MB", 1, busy, Aim::AtMost(200.0)),
+        Row::new("processor time, idle, of a core", "%", 2, idle, Aim::AtMost(3.0)),
+    ])
 }
 
 /// Runs a dispatcher until no account has sent for three gaps.
@@ -66,47 +71,70 @@ async fn drain(world: &World) -> anyhow::Result<()> {
     }
 }
 
-/// One round: these accounts send for a while.
-async fn round(world: &mut World, accounts: &[usize], seconds: u64) -> anyhow::Result<(Lateness, Duration, f64)> {
+/// What came of a round.
+struct Round {
+    lateness: Lateness,
+    ready_s: f64,
+    resident_mb: f64,
+}
+
+/// One round: these accounts send for a while, and then for a while that is measured.
+async fn round(world: &mut World, accounts: &[usize], args: &Args) -> anyhow::Result<Round> {
     let (log_end, journal_end) = (world.log.last_sequence().await?, Journal::read(&world.sandbox_url, 0).await?.last);
-    world.accept(accounts, enough(seconds)).await?;
+    world.accept(accounts, enough(args.warm_up + args.seconds)).await?;
     let (process, ready) = world.dispatcher("dispatcher").await?;
-    tokio::time::sleep(Duration::from_secs(seconds)).await;
-    let resident = process.resident_mib();
+    tokio::time::sleep(Duration::from_secs(args.warm_up)).await;
+    let from = clock::now();
+    tokio::time::sleep(Duration::from_secs(args.seconds)).await;
+    let resident_mb = process.resident_mib() * MB;
     process.stop().await?;
     let journal = Journal::read(&world.sandbox_url, journal_end).await?;
     let mut attempts = attempts(&world.log, log_end).await?;
     let of: std::collections::HashSet<_> = accounts.iter().map(|number| world.accounts[*number].id).collect();
     attempts.retain(|account, _| of.contains(account));
-    Ok((Lateness::of(&attempts, &journal), ready, resident))
+    let lateness = Lateness::of(&attempts, &journal, from);
+    Ok(Round { lateness, ready_s: ready.as_secs_f64(), resident_mb })
+}
+
+fn count(what: &str, count: usize) -> Row {
+    Row::new(what, "", 0, vec![count as f64], Aim::AtMost(0.0))
 }
 
 /// Many accounts at full pace, and the same without a log.
-pub(super) async fn pace(args: &Args) -> anyhow::Result<()> {
+pub(super) async fn pace(args: &Args) -> anyhow::Result<Vec<Row>> {
     let mut world = World::start(args.seed).await?;
     world.add_accounts(args.paced).await?;
     let all: Vec<usize> = (0..args.paced).collect();
     let (mut ours, mut bare, mut rate, mut broken, mut repeated) = (vec![], vec![], vec![], 0, 0);
     for n in 0..args.rounds {
-        let (lateness, _, _) = round(&mut world, &all, args.seconds).await?;
+        let Round { lateness, .. } = round(&mut world, &all, args).await?;
         rate.push(lateness.sent as f64 / args.seconds as f64);
         broken += lateness.floor_broken;
         repeated += lateness.repeated;
         ours.push(lateness.late_ms);
         let after = Journal::read(&world.sandbox_url, 0).await?.last;
-        bare.push(loops::run(&world.sandbox_url, args.paced, args.seconds, args.seed + n as u64, after).await?);
+        let times = (args.warm_up, args.seconds);
+        bare.push(loops::run(&world.sandbox_url, args.paced, times, args.seed + n as u64, after).await?);
     }
-    println!("pace: {} accounts", args.paced);
-    println!("  sends/s: {}; floor broken {broken} times, {repeated} messages repeated", show(Spread::of(&rate)));
-    for (what, rounds) in [("lateness", &mut ours), ("the same of a loop without a log", &mut bare)] {
-        let (p50, p99) = (percentiles(rounds, 0.5), percentiles(rounds, 0.99));
-        println!("  {what}: p50 {} ms, p99 {} ms", show(p50), show(p99));
-    }
-    Ok(())
+    world.verify().await?;
+    println!("\npace: {} accounts", args.paced);
+    let full = args.paced as f64 / MEAN_GAP_S;
+    let late =
+        |what: &str, rounds: &mut [Vec<u32>], share, aim| Row::new(what, "ms", 0, percentiles(rounds, share), aim);
+    Ok(vec![
+        // A call takes some time, too, so the pace is a little under one send a gap.
+        Row::new("sends a second", "", 0, rate, Aim::AtLeast(full * 0.95)),
+        late("lateness, p50", &mut ours, 0.5, Aim::None),
+        late("lateness, p99", &mut ours, 0.99, Aim::AtMost(100.0)),
+        late("baseline: p50 of loops without a log", &mut bare, 0.5, Aim::None),
+        late("baseline: p99 of loops without a log", &mut bare, 0.99, Aim::None),
+        count("sends closer than the floor", broken),
+        count("messages that came twice", repeated),
+    ])
 }
 
 /// Ordinary accounts with and without a long queue on another one, in turns.
-pub(super) async fn backlog(args: &Args) -> anyhow::Result<()> {
+pub(super) async fn backlog(args: &Args) -> anyhow::Result<Vec<Row>> {
     let beside: Vec<usize> = (1..=args.beside).collect();
     let (mut without, mut with) = (World::start(args.seed).await?, World::start(args.seed).await?);
     for world in [&mut without, &mut with] {
@@ -114,20 +142,29 @@ pub(super) async fn backlog(args: &Args) -> anyhow::Result<()> {
     }
     with.accept(&[0], args.backlog).await?;
     let (mut p99, mut ready, mut resident) = ([vec![], vec![]], [vec![], vec![]], [vec![], vec![]]);
+    let mut broken = 0;
     for _ in 0..args.rounds {
         for (n, world) in [&mut without, &mut with].into_iter().enumerate() {
-            let (mut lateness, took, mib) = round(world, &beside, args.seconds).await?;
-            p99[n].push(lateness.percentile_ms(0.99));
-            ready[n].push(took.as_secs_f64());
-            resident[n].push(mib);
+            let mut round = round(world, &beside, args).await?;
+            p99[n].push(round.lateness.percentile_ms(0.99));
+            broken += round.lateness.floor_broken;
+            ready[n].push(round.ready_s);
+            resident[n].push(round.resident_mb);
         }
     }
-    println!("backlog: {} accounts, {} messages on another one", args.beside, args.backlog);
-    for (n, what) in ["without", "with"].into_iter().enumerate() {
-        let (p99, ready, resident) = (Spread::of(&p99[n]), Spread::of(&ready[n]), Spread::of(&resident[n]));
-        let (p99, ready, resident) = (show(p99), show(ready), show(resident));
-        println!("  {what}: lateness p99 {p99} ms, ready after {ready} s, resident {resident} MiB");
-    }
-    println!("  ratio of the medians: {:.2}", Spread::of(&p99[1]).median / Spread::of(&p99[0]).median);
-    Ok(())
+    without.verify().await?;
+    with.verify().await?;
+    println!("\nbacklog: {} accounts, {} messages on another one", args.beside, args.backlog);
+    let ratio = Spread::of(&p99[1]).median / Spread::of(&p99[0]).median;
+    let ([late, late_with], [ready, ready_with], [resident, resident_with]) = (p99, ready, resident);
+    Ok(vec![
+        Row::new("lateness p99 without the backlog", "ms", 0, late, Aim::None),
+        Row::new("lateness p99 with it", "ms", 0, late_with, Aim::None),
+        Row::new("ratio of the medians", "", 2, vec![ratio], Aim::AtMost(1.1)),
+        Row::new("ready after, without", "s", 2, ready, Aim::None),
+        Row::new("ready after, with", "s", 2, ready_with, Aim::AtMost(READY_MAX_S)),
+        Row::new("resident without", "MB", 1, resident, Aim::None),
+        Row::new("resident with", "MB", 1, resident_with, Aim::None),
+        count("sends closer than the floor", broken),
+    ])
 }

@@ -13,9 +13,8 @@ use angelia_shared::units::UnixMillis;
 use super::Args;
 use super::account::Account;
 use super::lateness::{Attempts, Journal, Step, attempts};
-use super::rows::show;
 use super::world::World;
-use crate::stats::Spread;
+use crate::table::{Aim, Row};
 
 /// How long the processes may take to share the accounts, with accounts sending all the while.
 const SETTLES_WITHIN: Duration = Duration::from_secs(20);
@@ -38,7 +37,7 @@ struct Taken {
 }
 
 /// Rounds of kills, each in a world of its own.
-pub(super) async fn run(args: &Args) -> anyhow::Result<()> {
+pub(super) async fn run(args: &Args) -> anyhow::Result<Vec<Row>> {
     let (mut longest, mut sum) = ([vec![], vec![]], Taken::default());
     for n in 0..args.rounds {
         let taken = round(args, args.seed + n as u64).await?;
@@ -51,14 +50,18 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<()> {
         sum.repeated += taken.repeated;
         sum.lost += taken.lost;
     }
-    println!("takeover: {} accounts, {} of them of killed processes over all rounds", args.taken, sum.accounts);
-    println!("  all sending again after {} s", show(Spread::of(&longest[0])));
-    println!("  those with an attempt open at the kill after {} s", show(Spread::of(&longest[1])));
-    println!(
-        "  not sending again in the time: {}; floor broken: {}; repeated: {}; lost: {}",
-        sum.never_resumed, sum.floor_broken, sum.repeated, sum.lost
-    );
-    Ok(())
+    println!("\ntakeover: {} accounts, {} of them of killed processes over all rounds", args.taken, sum.accounts);
+    let [all, open] = longest;
+    let none = |what: &str, count: usize| Row::new(what, "", 0, vec![count as f64], Aim::AtMost(0.0));
+    Ok(vec![
+        Row::new("all send again after the kill, within", "s", 2, all, Aim::AtMost(8.0)),
+        // The call's time-out on top.
+        Row::new("those with an attempt open at the kill, within", "s", 2, open, Aim::AtMost(18.0)),
+        none("accounts that did not send again in the time", sum.never_resumed),
+        none("messages closer than their account's floor", sum.floor_broken),
+        none("messages that came twice", sum.repeated),
+        none("messages that were lost", sum.lost),
+    ])
 }
 
 async fn round(args: &Args, seed: u64) -> anyhow::Result<Taken> {
@@ -83,6 +86,7 @@ async fn round(args: &Args, seed: u64) -> anyhow::Result<Taken> {
     victim.kill();
     tokio::time::sleep(Duration::from_secs(watched)).await;
     survivor.stop().await?;
+    world.verify().await?;
 
     let (attempts, journal) = (attempts(&world.log, 0).await?, Journal::read(&world.sandbox_url, 0).await?);
     let mut taken = Taken::default();

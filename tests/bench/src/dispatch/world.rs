@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use angelia_shared::clock::monotonic;
-use angelia_shared::event::{Event, WorkspaceChanged};
-use angelia_shared::ids::{MemberId, MessageId, WorkspaceId};
+use angelia_shared::event::{CreditsDrawn, CreditsGranted, Event, Totals, WorkspaceChanged};
+use angelia_shared::ids::{MemberId, MessageId, WorkspaceId, WriterId};
 use angelia_shared::log::{Appender, AppenderOptions, Entry, EventLog, Group, Writer, WriterOptions, connect};
 use angelia_shared::subject::{DirectoryKind, Subject};
 use angelia_shared::testing::{TestBroker, free_port};
+use angelia_shared::units::Credits;
 use angelia_shared::vault::{DataKey, MasterKey, Vault};
 use angelia_shared::{clock, dice};
 use anyhow::{Context as _, bail};
@@ -22,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::account::Account;
 use super::process::Process;
+use crate::verify;
 
 const PARTITIONS: u16 = 64;
 /// Events that go into the log together, and groups of them that wait at once.
@@ -41,6 +43,9 @@ pub(super) struct World {
     key: Arc<DataKey>,
     workspace: WorkspaceId,
     ids: u64,
+    /// Who accepts, from what it has drawn.
+    writer: WriterId,
+    accepted: u64,
     _sandbox: Process,
 }
 
@@ -52,6 +57,7 @@ impl World {
         let log = EventLog::open(connect(&broker.access(), "bench").await?, 1, PARTITIONS).await?;
         let options = WriterOptions { role: "ingress".to_owned(), member: MemberId::generate(), fails_fast: false };
         let writer = Writer::open(log.clone(), options).await?;
+        let writer_id = writer.id();
         let (appender, _writing) = Appender::start(writer, AppenderOptions::default(), CancellationToken::new());
         let master_hex = dice::token();
         std::fs::write(folder.path().join("master-key"), &master_hex)?;
@@ -71,6 +77,8 @@ impl World {
             key,
             workspace,
             ids,
+            writer: writer_id,
+            accepted: 0,
             _sandbox: sandbox,
         };
         let changed = WorkspaceChanged {
@@ -83,7 +91,31 @@ impl World {
         };
         let subject = Subject::Directory(workspace, DirectoryKind::Workspace, workspace.0);
         world.append(vec![Entry::new(subject, &Event::WorkspaceChanged(Box::new(changed)))]).await?;
+        world.fill_the_wallet().await?;
         Ok(world)
+    }
+
+    /// Grants and draws more than anything here costs.
+    async fn fill_the_wallet(&self) -> anyhow::Result<()> {
+        let (credits, at) = (Credits(1_000_000_000), clock::now());
+        let granted = Totals::default().granting(credits).context("a wallet is full")?;
+        let reason = "benchmark".to_owned();
+        let grant = Event::CreditsGranted(CreditsGranted { v: 1, credits, reason, totals: granted, at });
+        let totals = granted.drawing(credits).context("a wallet is empty")?;
+        let draw = Event::CreditsDrawn(CreditsDrawn { v: 1, writer: self.writer, credits, totals, at });
+        for event in [grant, draw] {
+            self.append(vec![Entry::new(Subject::Wallet(self.workspace), &event)]).await?;
+        }
+        Ok(())
+    }
+
+    /// Checks the whole log; every accepted message is in it.
+    pub(super) async fn verify(&self) -> anyhow::Result<()> {
+        let found = verify::accepted_in_log(&self.broker.access()).await?;
+        if found != self.accepted {
+            bail!("{} messages were accepted, the log has {found}", self.accepted);
+        }
+        Ok(())
     }
 
     /// Tells the directory of more accounts.
@@ -102,12 +134,13 @@ impl World {
     pub(super) async fn accept(&mut self, accounts: &[usize], count: usize) -> anyhow::Result<Vec<Vec<MessageId>>> {
         let first = self.ids;
         self.ids += (accounts.len() * count) as u64;
+        self.accepted += (accounts.len() * count) as u64;
         let id = |at: usize, n: usize| MessageId(mixed(first + (at * count + n) as u64));
         let world: &Self = self;
         let entries = accounts.iter().enumerate().flat_map(|(at, number)| {
             let account = &world.accounts[*number];
             (0..count).map(move |n| {
-                let accepted = account.accepted(world.workspace, id(at, n), &world.key);
+                let accepted = account.accepted(world.workspace, id(at, n), &world.key, world.writer);
                 Entry::new(Subject::Accepted(account.part), &Event::MessageAccepted(Box::new(accepted)))
             })
         });

@@ -9,11 +9,11 @@ use angelia_shared::log::{Access, EventLog, connect};
 use angelia_shared::query::{self, AskPosition};
 use anyhow::{Context as _, bail};
 
-use super::table::{Aim, Row};
 use crate::installation::{Installation, program};
 use crate::load;
 use crate::machine::resident_mib;
 use crate::stats::percentile_us;
+use crate::table::{Aim, Row};
 
 /// Credits that no measurement uses up.
 const CREDITS: u64 = 100_000_000;

@@ -4,7 +4,7 @@ use crate::stats::Spread;
 
 /// What a figure should be.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Aim {
+pub(crate) enum Aim {
     /// At least this.
     AtLeast(f64),
     /// At most this.
@@ -14,19 +14,19 @@ pub(super) enum Aim {
 }
 
 /// One row.
-pub(super) struct Row {
+pub(crate) struct Row {
     /// What was measured.
-    pub(super) what: String,
+    pub(crate) what: String,
     /// In which unit, and with how many digits after the point.
-    pub(super) unit: &'static str,
-    pub(super) digits: usize,
+    pub(crate) unit: &'static str,
+    pub(crate) digits: usize,
     /// One figure a round.
-    pub(super) figures: Vec<f64>,
-    pub(super) aim: Aim,
+    pub(crate) figures: Vec<f64>,
+    pub(crate) aim: Aim,
 }
 
 impl Row {
-    pub(super) fn new(what: impl Into<String>, unit: &'static str, digits: usize, figures: Vec<f64>, aim: Aim) -> Self {
+    pub(crate) fn new(what: impl Into<String>, unit: &'static str, digits: usize, figures: Vec<f64>, aim: Aim) -> Self {
         Self { what: what.into(), unit, digits, figures, aim }
     }
 
@@ -48,7 +48,7 @@ fn verdict(met: bool) -> &'static str {
 }
 
 /// Prints the table.
-pub(super) fn print(rows: &[Row]) {
+pub(crate) fn print(rows: &[Row]) {
     println!("\n{:<58} {:>38}  aim", "what", "median (lowest–highest)");
     rows.iter().for_each(|row| println!("{}", row.line()));
 }
