@@ -87,8 +87,8 @@ const CANCELS: World = World {
     budget: Budget { crashes: 1, cancels: 2, ..Budget::NOTHING },
 };
 
-/// Cancels while messages still come.
-const COMING: World = World { later: 1, budget: Budget { cancels: 2, ..Budget::NOTHING }, ..CANCELS };
+/// A cancel and a crash while messages still come.
+const COMING: World = World { later: 1, budget: Budget { crashes: 1, cancels: 1, ..Budget::NOTHING }, ..CANCELS };
 
 /// Two accounts of one partition: what is written of one tells how far the partition was read.
 const ACCOUNTS: World = World {

@@ -251,9 +251,9 @@ impl Machine {
         state.owners[at].hold = Hold::Owns(Own { claim, mind, read_from, leaving: None });
         let now = state.now;
         if self.rules.catch_up_comes_first {
-            // Nothing that it does meanwhile can be seen.
+            // In one step: it is to do nothing meanwhile, though it is asked after every record.
             while state.owners[at].own().is_some_and(|own| own.read_from <= claim) {
-                self.reads_one(state, at);
+                self.reads(state, at);
             }
         } else {
             self.tell(state, at, Input::CaughtUp { now });

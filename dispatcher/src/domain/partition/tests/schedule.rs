@@ -330,7 +330,9 @@ fn any_client() -> impl Strategy<Value = Client> {
 }
 
 fn any_handovers() -> impl Strategy<Value = Vec<Handover>> {
-    let handover = (0..10 * DAY_MS, any::<bool>(), -4_000_i64..4_000);
+    // Some in the first minutes, when those that have all at once are busy.
+    let at_ms = prop_oneof![0..10 * DAY_MS, 0..300_000_u64];
+    let handover = (at_ms, any::<bool>(), -4_000_i64..4_000);
     prop::collection::vec(handover, 0..12).prop_map(|mut handovers| {
         handovers.sort();
         let of = |(at_ms, released, ahead_ms)| Handover { at_ms, released, ahead_ms };
