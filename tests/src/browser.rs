@@ -249,7 +249,11 @@ impl Browser {
     /// When it cannot be stored.
     pub async fn picture(&self, name: &str) {
         use base64::Engine as _;
-        let shot = self.devtools("Page.captureScreenshot", json!({"captureBeyondViewport": true})).await;
+        let body = json!({"cmd": "Page.captureScreenshot", "params": {"captureBeyondViewport": true}});
+        // A page that is not laid out yet has no width.
+        let shot =
+            eventually("a picture can be taken", SOON, async || self.try_post("/goog/cdp/execute", body.clone()).await)
+                .await;
         let data = shot["data"].as_str().expect("a picture has data");
         let bytes = base64::engine::general_purpose::STANDARD.decode(data).expect("a picture is base 64");
         let folder = target().join("screenshots");

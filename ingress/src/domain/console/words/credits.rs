@@ -31,7 +31,6 @@ words! {
     NO_LINES = "No credits have moved yet.", "Δεν έχουν κινηθεί ακόμη μονάδες.";
     NO_LINES_NEXT = "The operator grants credits; then messages can be sent.",
         "Ο διαχειριστής χορηγεί μονάδες· μετά μπορούν να σταλούν μηνύματα.";
-    NO_LINES_HERE = "No credits moved in this range.", "Δεν κινήθηκαν μονάδες σε αυτό το διάστημα.";
     WHAT = "What", "Τι";
     KIND_GRANT = "Grant", "Χορήγηση";
     KIND_CHARGE = "Charge", "Χρέωση";

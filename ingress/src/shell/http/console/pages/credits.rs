@@ -33,7 +33,7 @@ pub(super) async fn page(visit: &Visit, workspace: &WorkspaceChanged) -> Result<
     let (figure, moments, lines) = tokio::join!(
         visit.figures(workspace.id),
         tokio::time::timeout(PLOT_WITHIN, history),
-        newest::lines(&visit.console.app, workspace.id, range_ms, now),
+        newest::lines(&visit.console.app, workspace.id),
     );
     let moments = moments.ok().and_then(Result::ok);
     let base = format!("/console/w/{}/credits", workspace.id);
@@ -51,10 +51,7 @@ pub(super) async fn page(visit: &Visit, workspace: &WorkspaceChanged) -> Result<
             (download(visit, &base))
             @match &lines {
                 None => p .notice.warning { (visit.t(w::LEDGER_AWAY)) },
-                Some(_) if figure.credits.is_some_and(|credits| credits.granted == 0) => {
-                    (parts::empty(visit.manner, w::NO_LINES, w::NO_LINES_NEXT))
-                }
-                Some(lines) if lines.is_empty() => p .hint { (visit.t(w::NO_LINES_HERE)) },
+                Some(lines) if lines.is_empty() => (parts::empty(visit.manner, w::NO_LINES, w::NO_LINES_NEXT)),
                 Some(lines) => (table(visit, workspace, lines)),
             }
         }
