@@ -101,7 +101,8 @@ impl Browser {
         let folder = tempfile::Builder::new().prefix("angelia-browser-").tempdir().expect("a temporary folder").keep();
         let port = free_port();
         let mut command = process::command(&DRIVER);
-        command.arg(format!("--port={port}"));
+        // What a browser that is killed leaves behind goes with the folder.
+        command.arg(format!("--port={port}")).env("TMPDIR", &folder);
         let ward = Ward { broker_pid_file: folder.join("none"), folder: folder.clone() };
         let driver = Process::start(command, &folder.join("driver.log"), &ward);
         let (http, base) = (http(), format!("http://127.0.0.1:{port}"));
