@@ -339,6 +339,20 @@ pub enum MessageState {
     Cancelled,
 }
 
+impl MessageState {
+    /// Every state, in rank.
+    pub const ALL: [Self; 8] = [
+        Self::Queued,
+        Self::Sending,
+        Self::Unknown,
+        Self::Sent,
+        Self::Failed,
+        Self::Delivered,
+        Self::Read,
+        Self::Cancelled,
+    ];
+}
+
 /// A message as the ledger knows it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MessageView {

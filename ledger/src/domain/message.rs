@@ -237,17 +237,6 @@ impl Row for Message {
     }
 }
 
-const RANKS: [MessageState; 8] = [
-    MessageState::Queued,
-    MessageState::Sending,
-    MessageState::Unknown,
-    MessageState::Sent,
-    MessageState::Failed,
-    MessageState::Delivered,
-    MessageState::Read,
-    MessageState::Cancelled,
-];
-
 /// A state's rank, as a byte of keys and rows.
 pub fn rank(state: MessageState) -> u8 {
     match state {
@@ -263,7 +252,7 @@ pub fn rank(state: MessageState) -> u8 {
 }
 
 fn of_rank(rank: u8) -> Option<MessageState> {
-    RANKS.get(usize::from(rank)).copied()
+    MessageState::ALL.get(usize::from(rank)).copied()
 }
 
 #[cfg(test)]

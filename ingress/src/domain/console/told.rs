@@ -19,18 +19,6 @@ pub(crate) enum Tone {
     Plain,
 }
 
-/// Every state that a message can have, in rank.
-pub(crate) const STATES: [MessageState; 8] = [
-    MessageState::Queued,
-    MessageState::Sending,
-    MessageState::Unknown,
-    MessageState::Sent,
-    MessageState::Failed,
-    MessageState::Delivered,
-    MessageState::Read,
-    MessageState::Cancelled,
-];
-
 /// A message's state.
 pub(crate) fn state(state: MessageState) -> (Text, Tone) {
     match state {

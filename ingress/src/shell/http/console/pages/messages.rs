@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use angelia_shared::event::{Content, WorkspaceChanged};
 use angelia_shared::ids::MessageId;
-use angelia_shared::query::{self, AskMessage};
+use angelia_shared::query::{self, AskMessage, MessageState};
 use futures_util::{StreamExt as _, stream};
 use maud::{Markup, html};
 
@@ -63,7 +63,7 @@ fn search(visit: &Visit, workspace: &WorkspaceChanged, base: &str, q: &str, stat
                 label for="state" { (visit.t(w::STATE)) }
                 select #state name="state" {
                     option value="" { (visit.t(w::ANY_STATE)) }
-                    @for known in told::STATES {
+                    @for known in MessageState::ALL {
                         @let code = told::state_code(known);
                         option value=(code) selected[code == state] { (visit.t(told::state(known).0)) }
                     }
