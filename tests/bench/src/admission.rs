@@ -19,7 +19,8 @@ use crate::baseline::Kind;
 use crate::installation::Installation;
 use crate::load::{self, Outcome, Target};
 use crate::stats::{Spread, percentile_us};
-use crate::{machine, raw, verify};
+use crate::verify::{self, Logged};
+use crate::{machine, raw};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -39,6 +40,13 @@ pub(crate) struct Args {
     /// Seed of everything that is drawn: which workspace is called, and with what text.
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Pauses the accounts of many workspaces: what is accepted stays queued, so that accepting alone is measured. Else each
+    /// sends at its pace meanwhile, thousands a second together.
+    #[arg(long)]
+    paused: bool,
+    /// Measures only these targets: angelia, no-log, publish-always, publish-lazy, raw-writer.
+    #[arg(long, value_delimiter = ',', default_values = ALL.map(|(what, _)| what.flag()))]
+    only: Vec<String>,
     /// Leaves the latency at half of the maximum rate out.
     #[arg(long)]
     no_latency: bool,
@@ -53,6 +61,18 @@ enum What {
     RawWriter,
 }
 
+impl What {
+    const fn flag(self) -> &'static str {
+        match self {
+            Self::Angelia => "angelia",
+            Self::NoLog => "no-log",
+            Self::PublishAlways => "publish-always",
+            Self::PublishLazy => "publish-lazy",
+            Self::RawWriter => "raw-writer",
+        }
+    }
+}
+
 const ALL: [(What, &str); 5] = [
     (What::Angelia, "angelia"),
     (What::NoLog, "no log"),
@@ -61,24 +81,37 @@ const ALL: [(What, &str); 5] = [
     (What::RawWriter, "raw writer, 500 a batch"),
 ];
 
+/// How long the load runs before it is measured.
+const WARM_UP: Duration = Duration::from_secs(1);
+const MANY_WARM_UP: Duration = Duration::from_secs(5);
 /// Connections that the open loop sends over: enough for its answers to come late.
 const OPEN_LOOP_CONNECTIONS: usize = 512;
 
 /// Runs the benchmark and prints its tables.
 pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     machine::describe()?;
-    println!("rounds {}, {} s each, workspaces {}, seed {}\n", args.rounds, args.seconds, args.workspaces, args.seed);
+    if let Some(unknown) = args.only.iter().find(|flag| ALL.iter().all(|(what, _)| what.flag() != **flag)) {
+        bail!("--only does not know {unknown}");
+    }
+    let accounts = if args.paused { ", accounts paused" } else { "" };
+    println!(
+        "rounds {}, {} s each, workspaces {}{accounts}, seed {}\n",
+        args.rounds, args.seconds, args.workspaces, args.seed
+    );
     println!(
         "{:<24} {:>11} {:>24} {:>9} {:>9} {:>9}",
         "target", "connections", "accepted/s (spread)", "p50 ms", "p99 ms", "ratio"
     );
-    let mut subject = Subject { args: &args, kept: None };
+    let mut subject = Subject { args: &args, kept: None, attempts: 0 };
     let mut best = 0.0_f64;
     for &connections in &args.connections {
         let mut rates = [const { Vec::new() }; ALL.len()];
         let mut latencies = [const { Vec::new() }; ALL.len()];
         for _ in 0..args.rounds {
             for (at, (what, _)) in ALL.iter().enumerate() {
+                if !args.only.iter().any(|flag| flag == what.flag()) {
+                    continue;
+                }
                 let outcome = subject.measure(*what, connections).await?;
                 rates[at].push(outcome.rate());
                 latencies[at].extend(outcome.latencies_us);
@@ -87,6 +120,9 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         let angelia = Spread::of(&rates[0]).median;
         best = best.max(angelia);
         for (at, (_, name)) in ALL.iter().enumerate() {
+            if rates[at].is_empty() {
+                continue;
+            }
             let spread = Spread::of(&rates[at]);
             let ratio = if spread.median > 0.0 { angelia / spread.median } else { 0.0 };
             println!(
@@ -99,8 +135,9 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
             );
         }
     }
+    println!("\nattempts to send in angelia's last log: {}", subject.attempts);
     println!(
-        "\nratio: angelia's rate against that target's; every call that was answered 200 is in its log once, and no other"
+        "ratio: angelia's rate against that target's; every call that was answered 200 is in its log once, and no other"
     );
     if !args.no_latency {
         subject.latency(best / 2.0).await?;
@@ -111,8 +148,11 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
 /// What is measured.
 struct Subject<'a> {
     args: &'a Args,
-    /// The installation of many workspaces, and how many calls it has accepted: it would take minutes to make one a round.
+    /// The installation of many workspaces, stopped, and how many calls it has accepted: it would take minutes to make one a
+    /// round.
     kept: Option<(Installation, Target, u64)>,
+    /// Attempts in its log by the end of the last measurement.
+    attempts: u64,
 }
 
 impl Subject<'_> {
@@ -135,19 +175,25 @@ impl Subject<'_> {
     }
 
     async fn angelia(&mut self, connections: usize, duration: Duration) -> anyhow::Result<Outcome> {
-        let (installation, target, before) = match self.kept.take() {
-            Some(kept) => kept,
+        let (mut installation, target, before) = match self.kept.take() {
+            Some(mut kept) => {
+                kept.0.start_again().await?;
+                kept
+            }
             None => {
                 let (installation, target) = angelia(self.args).await?;
                 (installation, target, 0)
             }
         };
-        // The first second fills caches and connections, as in a server that has run for a while.
-        let warm = load::closed(&target, connections, Duration::from_secs(1)).await?;
+        // What comes first fills caches and connections, as in a server that has run for a while; the last of many workspaces
+        // is called once in ten seconds.
+        let warming = if self.args.workspaces > 1 { MANY_WARM_UP } else { WARM_UP };
+        let warm = load::closed(&target, connections, warming).await?;
         let outcome = load::closed(&target, connections, duration).await?;
         let accepted = before + warm.accepted + outcome.accepted;
-        check(&installation, accepted, warm.refused + outcome.refused).await?;
+        self.attempts = check(&installation, accepted, warm.refused + outcome.refused).await?.attempts;
         if self.args.workspaces > 1 {
+            installation.stop();
             self.kept = Some((installation, target, accepted));
         }
         Ok(outcome)
@@ -156,7 +202,10 @@ impl Subject<'_> {
     /// Latency at a rate that leaves room.
     async fn latency(&mut self, rate: f64) -> anyhow::Result<()> {
         let (installation, target) = match self.kept.take() {
-            Some((installation, target, _)) => (installation, target),
+            Some((mut installation, target, _)) => {
+                installation.start_again().await?;
+                (installation, target)
+            }
             None => angelia(self.args).await?,
         };
         load::closed(&target, 64, Duration::from_secs(1)).await?;
@@ -182,19 +231,20 @@ async fn angelia(args: &Args) -> anyhow::Result<(Installation, Target)> {
         installation.grant(credits).await?;
         vec![installation.hook_path()?]
     } else {
-        installation.make_workspaces(args.workspaces, credits).await?
+        installation.make_workspaces(args.workspaces, credits, args.paused).await?
     };
     let target = Target { addresses: vec![installation.address], paths: Arc::new(paths), seed: args.seed };
     Ok((installation, target))
 }
 
 /// Every 200 must be in the log, and nothing else.
-pub(crate) async fn check(installation: &Installation, accepted: u64, refused: u64) -> anyhow::Result<()> {
-    let logged = verify::accepted_in_log(&installation.access()?).await?;
-    if logged != accepted || refused > 0 {
-        bail!("{accepted} calls were accepted and {refused} refused, but the log holds {logged} acceptances");
+pub(crate) async fn check(installation: &Installation, accepted: u64, refused: u64) -> anyhow::Result<Logged> {
+    let logged = verify::logged(&installation.access()?).await?;
+    if logged.accepted != accepted || refused > 0 {
+        let found = logged.accepted;
+        bail!("{accepted} calls were accepted and {refused} refused, but the log holds {found} acceptances");
     }
-    Ok(())
+    Ok(logged)
 }
 
 async fn baseline(

@@ -25,6 +25,7 @@ pub(crate) struct Installation {
     replicas: Vec<Child>,
     folder: TempDir,
     pub(crate) address: SocketAddr,
+    settings: Vec<String>,
     quickstart: Value,
 }
 
@@ -38,23 +39,27 @@ impl Installation {
     pub(crate) async fn with(settings: &[(&str, String)]) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
         let address: SocketAddr = ([127, 0, 0, 1], free_port()).into();
-        let log = std::fs::File::create(folder.path().join("angelia.log"))?;
-        let child = Command::new(program()?)
-            .args(["standalone", "--listen", &address.to_string(), "--log", "warn"])
-            .arg("--data")
-            .arg(folder.path().join("data"))
-            .arg("--nats-server")
-            .arg(server_binary())
-            .args(settings.iter().flat_map(|(name, value)| ["--set".to_owned(), format!("{name}={value}")]))
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .context("cannot start the program")?;
-        let mut installation = Self { child, replicas: Vec::new(), folder, address, quickstart: Value::Null };
-        let log = installation.folder.path().join("angelia.log");
-        wait_ready(&mut installation.child, address, &log).await?;
+        let settings: Vec<String> = settings.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let child = spawn(folder.path(), address, &settings)?;
+        let mut installation = Self { child, replicas: Vec::new(), folder, address, settings, quickstart: Value::Null };
+        installation.wait_ready().await?;
         installation.quickstart = serde_json::from_slice(&std::fs::read(installation.data().join("quickstart.json"))?)?;
         Ok(installation)
+    }
+
+    /// Stops it, so that something else has the machine; what it keeps stays.
+    pub(crate) fn stop(&mut self) {
+        stop(&mut self.child);
+    }
+
+    /// Starts it again after [`stop`](Self::stop).
+    pub(crate) async fn start_again(&mut self) -> anyhow::Result<()> {
+        self.child = spawn(self.folder.path(), self.address, &self.settings)?;
+        self.wait_ready().await
+    }
+
+    async fn wait_ready(&mut self) -> anyhow::Result<()> {
+        wait_ready(&mut self.child, self.address, &self.folder.path().join("angelia.log")).await
     }
 
     /// Starts another replica of the ingress beside the one that runs; returns where it listens.
@@ -108,11 +113,17 @@ impl Installation {
     }
 
     /// Makes `count` workspaces with an account, credits and a webhook each; returns the webhooks' paths.
-    pub(crate) async fn make_workspaces(&self, count: usize, credits: u64) -> anyhow::Result<Vec<String>> {
+    /// With `is_paused` the accounts keep everything queued.
+    pub(crate) async fn make_workspaces(
+        &self,
+        count: usize,
+        credits: u64,
+        is_paused: bool,
+    ) -> anyhow::Result<Vec<String>> {
         let mut paths = Vec::with_capacity(count);
         let http = reqwest::Client::new();
         let mut made = futures_util::stream::iter(0..count)
-            .map(|number| self.make_workspace(&http, number, credits))
+            .map(|number| self.make_workspace(&http, number, credits, is_paused))
             .buffered(MADE_AT_ONCE);
         while let Some(path) = made.next().await {
             paths.push(path?);
@@ -120,7 +131,13 @@ impl Installation {
         Ok(paths)
     }
 
-    async fn make_workspace(&self, http: &reqwest::Client, number: usize, credits: u64) -> anyhow::Result<String> {
+    async fn make_workspace(
+        &self,
+        http: &reqwest::Client,
+        number: usize,
+        credits: u64,
+        is_paused: bool,
+    ) -> anyhow::Result<String> {
         let operator = self.text("operator_token")?;
         let workspace = self.api(http, "/workspaces", operator, json!({"name": format!("bench {number}")})).await?;
         let (id, owner) = (field(&workspace, "id")?, field(&workspace, "owner_token")?);
@@ -129,20 +146,27 @@ impl Installation {
             "base_url": self.text("sandbox_url")?, "access_token": "bench", "app_secret": "bench", "verify_token": "bench",
         });
         let account = self.api(http, &format!("/workspaces/{id}/accounts"), owner, account).await?;
-        let connect = format!("/workspaces/{id}/accounts/{}/connect", field(&account, "id")?);
-        self.api(http, &connect, owner, json!({})).await?;
+        let account = format!("/workspaces/{id}/accounts/{}", field(&account, "id")?);
+        self.api(http, &format!("{account}/connect"), owner, json!({})).await?;
+        if is_paused {
+            let pause = http.patch(self.url(&account)).bearer_auth(owner).json(&json!({"state": "paused"}));
+            pause.send().await?.error_for_status()?;
+        }
         let webhook = self.api(http, &format!("/workspaces/{id}/webhooks"), owner, json!({})).await?;
         self.grant_to(id, credits).await?;
         path_of(field(&webhook, "url")?)
     }
 
     async fn api(&self, http: &reqwest::Client, path: &str, token: &str, body: Value) -> anyhow::Result<Value> {
-        let url = format!("http://{}/api/v1{path}", self.address);
-        let answer = http.post(url).bearer_auth(token).json(&body).send().await?;
+        let answer = http.post(self.url(path)).bearer_auth(token).json(&body).send().await?;
         if !answer.status().is_success() {
             bail!("{path} answered {}: {}", answer.status(), answer.text().await?);
         }
         Ok(serde_json::from_slice(&answer.bytes().await?)?)
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("http://{}/api/v1{path}", self.address)
     }
 
     fn text(&self, name: &str) -> anyhow::Result<&str> {
@@ -173,12 +197,33 @@ impl Drop for Installation {
     fn drop(&mut self) {
         // The broker belongs to the first one: it goes last.
         for child in self.replicas.iter_mut().chain([&mut self.child]) {
-            let pid = nix::unistd::Pid::from_raw(child.id() as i32);
-            // It may have ended already.
-            let _gone = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM);
-            let _status = child.wait();
+            stop(child);
         }
     }
+}
+
+fn stop(child: &mut Child) {
+    // A child that was waited for has given its number back: whoever has it now is not ours.
+    if matches!(child.try_wait(), Ok(None)) {
+        let pid = nix::unistd::Pid::from_raw(child.id() as i32);
+        // It may have ended meanwhile.
+        let _gone = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM);
+        let _status = child.wait();
+    }
+}
+
+fn spawn(folder: &Path, address: SocketAddr, settings: &[String]) -> anyhow::Result<Child> {
+    Command::new(program()?)
+        .args(["standalone", "--listen", &address.to_string(), "--log", "warn"])
+        .arg("--data")
+        .arg(folder.join("data"))
+        .arg("--nats-server")
+        .arg(server_binary())
+        .args(settings.iter().flat_map(|setting| ["--set", setting]))
+        .stdout(Stdio::null())
+        .stderr(std::fs::File::create(folder.join("angelia.log"))?)
+        .spawn()
+        .context("cannot start the program")
 }
 
 async fn wait_ready(child: &mut Child, address: SocketAddr, log: &Path) -> anyhow::Result<()> {

@@ -111,7 +111,7 @@ impl World {
 
     /// Checks the whole log; every accepted message is in it.
     pub(super) async fn verify(&self) -> anyhow::Result<()> {
-        let found = verify::accepted_in_log(&self.broker.access()).await?;
+        let found = verify::logged(&self.broker.access()).await?.accepted;
         if found != self.accepted {
             bail!("{} messages were accepted, the log has {found}", self.accepted);
         }
