@@ -31,6 +31,7 @@ use super::purses::{Purses, Watch};
 use super::recall::{self, Heard};
 use super::room::Room;
 use super::{AdmissionOptions, Face, Phase, UNAVAILABLE};
+use crate::domain::gather::{Batch, Gathering};
 use crate::domain::purse::{GiveBack, Moment, Question};
 use crate::domain::refusal::Refusal;
 use crate::shell::keys::Keys;
@@ -65,6 +66,9 @@ pub(super) struct Lane {
     began: Instant,
     errands: Errands,
     settling: JoinSet<(Waiting, Result<(), Refusal>)>,
+    gathering: Gathering,
+    /// When the last batch was answered.
+    ended: Instant,
     orders_max: usize,
 }
 
@@ -94,6 +98,8 @@ pub(super) async fn run(
         recalls,
         arrived: 0,
         began: clock::monotonic(),
+        ended: clock::monotonic(),
+        gathering: Gathering::default(),
         errands: Errands::new(log),
         settling: JoinSet::new(),
         orders_max: options.orders_max,
@@ -387,7 +393,7 @@ impl Lane {
         });
     }
 
-    /// Commits one round's groups and answers their orders. Returns `false` when it gave up on an undecided batch; the
+    /// Commits one round's groups, answers their orders, and lets others gather for as long as is good. Returns `false` when it gave up on an undecided batch; the
     /// writer must not be used again then.
     async fn commit(
         &mut self,
@@ -420,8 +426,22 @@ impl Lane {
         }
         // What the writer put back is decided again: see `outcome`.
         drop(queue);
+        let mut batch = Batch {
+            idle: began.saturating_duration_since(self.ended),
+            took: began.elapsed(),
+            orders: 0,
+            first: u64::MAX,
+            last: 0,
+        };
         for flight in flights {
-            self.land(flight);
+            self.land(flight, &mut batch);
+        }
+        self.ended = clock::monotonic();
+        if batch.last > 0 {
+            let pause = self.gathering.pause_after(batch);
+            if !pause.is_zero() {
+                tokio::time::sleep(pause).await;
+            }
         }
         true
     }

@@ -16,6 +16,7 @@ use super::UNAVAILABLE;
 use super::lane::Lane;
 use super::order::Waiting;
 use super::plan::{Cargo, Flight};
+use crate::domain::gather::Batch;
 use crate::domain::purse::{Return, Spend};
 use crate::metrics as names;
 
@@ -23,10 +24,16 @@ use crate::metrics as names;
 const LOST_PAUSE: Duration = Duration::from_millis(5);
 
 impl Lane {
-    /// Takes the writer's answer to a group, after its commit.
-    pub(super) fn land(&mut self, mut flight: Flight) {
+    /// Takes the writer's answer to a group, after its commit; adds to `batch` what was stored.
+    pub(super) fn land(&mut self, mut flight: Flight, batch: &mut Batch) {
         let workspace = flight.workspace;
-        match (flight.answer.try_recv(), flight.cargo) {
+        let answer = flight.answer.try_recv();
+        if let Ok(Ok(stored)) = &answer {
+            batch.first = stored.positions.iter().map(|position| position.seq).fold(batch.first, u64::min);
+            batch.last = stored.sealed_at;
+            batch.orders += flight.cargo.orders();
+        }
+        match (answer, flight.cargo) {
             (Ok(Ok(stored)), Cargo::Orders { orders, spend, guards }) => {
                 self.stored(workspace, orders, &spend, &guards, &stored);
             }

@@ -52,6 +52,16 @@ pub(super) enum Cargo {
     Return(Return),
 }
 
+impl Cargo {
+    /// How many orders it answers.
+    pub(super) fn orders(&self) -> usize {
+        match self {
+            Self::Orders { orders, .. } => orders.len(),
+            Self::Return(_) => 0,
+        }
+    }
+}
+
 /// What a round makes of one workspace's orders.
 #[derive(Default)]
 pub(super) struct Planned {
