@@ -7,7 +7,8 @@
 //! - DP-4 there is no idempotency key, so nothing is written twice: no redirects, no retries; a request leaves a kept
 //!   connection for a new one only unwritten (see `transport/http_client.rs`). What went wrong before the request was
 //!   written is *put off*; what went wrong after is *unknown*.
-//! - Nothing is written once the permit is over (see `body.rs`).
+//! - Nothing is written once the permit is over (see `body.rs`), and nothing that was written arrives after the call's time: not
+//!   by this side's doing (see `transport/http_client.rs`).
 //! - Nothing is written to an address that is not public, unless the operator allowed it (see `transport/providers.rs`).
 //! - An answer is read up to [`ANSWER_BYTES_MAX`] and for the rest of the call's time, whatever it claims to be.
 //!
@@ -119,7 +120,8 @@ impl CloudClient {
         resolver: ProviderResolver,
         timeouts: Timeouts,
     ) -> Result<CloudClient, BuildClientError> {
-        let http = http_client::pooled(timeouts.connect, timeouts.idle).dns_resolver(resolver).build()?;
+        let http = http_client::pooled(timeouts.connect, timeouts.idle).dns_resolver(resolver);
+        let http = http_client::drop_undelivered(http, timeouts.call).build()?;
         let capabilities = Capabilities { call_timeout: timeouts.call, ..CAPABILITIES };
         Ok(CloudClient { http, providers, timeouts, capabilities })
     }
