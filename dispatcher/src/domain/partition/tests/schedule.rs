@@ -377,6 +377,23 @@ proptest! {
     }
 }
 
+#[test]
+fn two_hundred_owners_in_half_an_hour_with_clocks_seconds_apart_break_no_floor() {
+    // Each gap is hardly more than its floor, so that whoever waits a moment too little shows.
+    let client = |low: u64| Client::new((low, low + 10), Limits::default(), None, vec![0; 300]);
+    let clients = [client(1_500), client(500), client(4_000)];
+    let handover = |n: u64| Handover {
+        at_ms: n * 9_000 + n * n % 5_000,
+        noticed_after_ms: n * 1_733 % 6_000,
+        released: n.is_multiple_of(3),
+        ahead_ms: (n * 1_997 % 8_000) as i64 - 4_000,
+    };
+    let handovers: Vec<_> = (1..200).map(handover).collect();
+    let sent = all_go_as_if_they_were_alone(&clients, &handovers);
+    let (_, _, last) = sent[1].last().expect("it sent something");
+    assert!(last.ms_since(BEGIN) > 600_000, "most of the owners met an account at work, the last at {last:?}");
+}
+
 /// So many messages a day, at odd times, for so many days.
 fn daily(messages: u64, days: u64, seed: u64) -> Vec<u64> {
     let mut dice = Dice(seed);
