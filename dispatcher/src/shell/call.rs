@@ -16,7 +16,7 @@ use angelia_shared::log::{AppendError, Entry, Group, Guard};
 use angelia_shared::subject::{Partition as Part, Subject};
 use angelia_shared::units::UnixMillis;
 use smallvec::SmallVec;
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tracing::{error, warn};
 
 use super::prepare::Outgoing;
@@ -73,9 +73,15 @@ pub(super) struct Under {
 pub(super) struct Writes {
     pub(super) first: Write,
     pub(super) more: Vec<Write>,
+    /// Their place among the groups that may be on their way at once.
+    pub(super) place: Option<OwnedSemaphorePermit>,
 }
 
 impl Writes {
+    pub(super) fn one(first: Write) -> Self {
+        Self { first, more: Vec::new(), place: None }
+    }
+
     fn events(&self) -> impl Iterator<Item = &Event> {
         std::iter::once(&self.first).chain(&self.more).map(|write| &write.event)
     }
@@ -105,7 +111,8 @@ pub(super) async fn write(
     let handed_in = clock::uptime();
     let stored = store(&context, under, &writes).await;
     let answers_cancels = writes.answers_cancels();
-    let Writes { first: write, more } = writes;
+    let Writes { first: write, more, place } = writes;
+    drop(place);
     if !stored {
         if let Event::AttemptEnded(ended) = &write.event {
             let fenced = under.fenced(ended.message, ended.part);
