@@ -105,6 +105,46 @@ async fn a_long_queue_that_expires_at_once_does_so_in_order_while_others_of_its_
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn queues_that_expire_at_once_and_find_no_place_in_a_group_expire_in_order_all_the_same() {
+    // More of them than groups may be on their way at once.
+    const QUEUES: usize = 12;
+    const EACH: usize = 300;
+    let world = World::start().await;
+    let mut queues = Vec::new();
+    for _ in 0..QUEUES {
+        let account = world.account(|account| account.is_now(AccountState::Disconnected)).await;
+        let texts = (0..EACH).map(|_| Message::text(SOMEBODY, "too late").expires_after_ms(1_000));
+        let messages = world.accept_all(&account, texts).await;
+        queues.push((account, messages));
+    }
+    // All of them have been due for a while when it begins.
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    let _dispatcher = world.dispatcher().await;
+
+    world.chronicle.until("all have expired", |log| log.count("MessageExpired") == QUEUES * EACH).await;
+
+    let log = world.chronicle.now();
+    let expired: Vec<_> = log
+        .events()
+        .filter_map(|event| match event {
+            Event::MessageExpired(expired) => Some(expired.message),
+            _ => None,
+        })
+        .collect();
+    for (_, messages) in &queues {
+        let of_it: std::collections::HashSet<_> = messages.iter().collect();
+        let order = expired.iter().filter(|message| of_it.contains(message));
+        assert!(order.eq(messages), "in the order of acceptance");
+    }
+    let between = expired.windows(2).filter(|pair| {
+        let queue_of = |message| queues.iter().position(|(_, messages)| messages.contains(message));
+        queue_of(&pair[0]) != queue_of(&pair[1])
+    });
+    assert!(between.count() > QUEUES, "each in several turns");
+    world.check().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn waiting_behind_others_never_expires_a_message() {
     let world = World::start().await;
     let _dispatcher = world.dispatcher().await;
