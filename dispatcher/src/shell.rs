@@ -52,6 +52,8 @@ pub(crate) struct Context {
     pub(crate) downloads_ahead: Arc<Semaphore>,
     /// Bounds the acceptances that are read again at once: after a start every account asks for its own.
     pub(crate) reads: Semaphore,
+    /// Bounds the groups of ends on their way to the log, and with them the memory they hold: see `partition/acting.rs`.
+    pub(crate) ends_together: Arc<Semaphore>,
     /// Bounds the messages that wait in memory.
     pub(crate) room: Arc<room::Room>,
     pub(crate) tasks: Arc<tasks::Tasks>,

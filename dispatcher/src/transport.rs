@@ -8,6 +8,7 @@
 //! - DP-4 rests on the border between [`Outcome::PutOff`] and [`Outcome::Unknown`]: *put off* is said only when the
 //!   message certainly was not accepted. Whatever leaves a doubt is *unknown*.
 //! - A call ends within [`Capabilities::call_timeout`], and bytes that may have been written are never written again.
+//! - Nothing is written once the [`Permit`] is over: who was suspended while it connected may have been replaced.
 //!
 //! Read next: `capabilities.rs` (what a way declares of itself), `ways.rs` (the one place that knows them by name),
 //! `sessions.rs` (for those that stay connected), `providers.rs` (where a provider may be).
@@ -20,6 +21,7 @@ mod capabilities;
 pub mod cloud;
 pub(crate) mod http_client;
 mod outcome;
+mod permit;
 mod providers;
 mod sessions;
 #[cfg(test)]
@@ -36,6 +38,7 @@ pub use angelia_shared::reach::ProviderRule;
 pub use capabilities::{Capabilities, MediaKind};
 pub use http_client::BuildClientError;
 pub use outcome::{HeldState, Outcome, PutOffScope};
+pub use permit::Permit;
 pub(crate) use sessions::LeasedSessions;
 pub use sessions::Sessions;
 pub use ways::Ways;
@@ -60,7 +63,16 @@ pub trait Transport: Send + Sync {
     ///
     /// `tracker` comes back with the provider's callbacks. Where [`Capabilities::client_chosen_id`] holds it also
     /// becomes the id of the WhatsApp message, so a second call with the same tracker cannot send twice.
-    fn send<'a>(&'a self, to: &'a Recipient, part: &'a Part, tracker: &'a str) -> BoxFuture<'a, Outcome>;
+    ///
+    /// `permit` is asked once everything is ready, connections included, right before the first byte is written; when it is
+    /// over nothing is, and the outcome is [`Outcome::NotStarted`].
+    fn send<'a>(
+        &'a self,
+        to: &'a Recipient,
+        part: &'a Part,
+        tracker: &'a str,
+        permit: &'a Permit,
+    ) -> BoxFuture<'a, Outcome>;
 }
 
 /// Whom a part goes to, in the form that a transport's wire wants.

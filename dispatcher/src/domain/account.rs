@@ -31,7 +31,7 @@ use angelia_shared::units::{Credits, UnixMillis};
 pub use finish::PAUSE_MS;
 pub use next::{Decision, Preparation, Write};
 pub use queue::BYTES_PER_MESSAGE;
-pub use recover::{CALL_STARTS_WITHIN_MS, Takeover, shift_ms, time_of};
+pub use recover::{CALL_STARTS_WITHIN_MS, CLOCKS_DIFFER_MS, Takeover, shift_ms, time_of};
 pub use turn::{Turn, Waits};
 
 use self::queue::Queue;

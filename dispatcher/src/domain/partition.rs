@@ -303,6 +303,9 @@ impl Partition {
     }
 
     /// The low-water mark: reading from here misses nothing that counts.
+    ///
+    /// In an event it never passes the event's own message, which is pinned until the event is stored, nor, with it, a cancel of
+    /// what waits. How far was read decides only while nothing waits, and then nothing is written.
     pub fn mark(&self) -> u64 {
         let queue = self.pins.first().map(|(seq, _)| *seq);
         let cancel = self.cancels.keys().next().copied();

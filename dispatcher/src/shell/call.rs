@@ -1,8 +1,9 @@
 //! From a durable start to a durable end: store the event, make the call, report what came of it.
 //!
 //! The order is the contract: `AttemptStarted` is in the log before the transport is called, and the call begins only
-//! within [`START_WITHIN`] of handing it in and while this process's member key is fresh. What remains is a pause of the whole machine between that check and the
-//! system call; nothing on this side can close it.
+//! within [`START_WITHIN`] of handing it in and while this process's member key is fresh. Once the transport has connected it
+//! asks again whether the key is fresh and the call's time lasts, right before it writes ([`permit`]). What remains is a pause of
+//! the whole machine between that check and the system call; nothing on this side can close it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +16,7 @@ use angelia_shared::log::{AppendError, Entry, Group, Guard};
 use angelia_shared::subject::{Partition as Part, Subject};
 use angelia_shared::units::UnixMillis;
 use smallvec::SmallVec;
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tracing::{error, warn};
 
 use super::prepare::Outgoing;
@@ -23,7 +24,7 @@ use super::{Context, accounts};
 use crate::domain::account::{CALL_STARTS_WITHIN_MS, CallResult, Write};
 use crate::domain::fenced::Fenced;
 use crate::metrics as names;
-use crate::transport::{HeldState, Outcome};
+use crate::transport::{HeldState, Outcome, Permit};
 
 /// How long after handing in its start a call may begin: an owner that was paused for longer may have been replaced, and that
 /// one waits only for calls that began in time.
@@ -72,9 +73,15 @@ pub(super) struct Under {
 pub(super) struct Writes {
     pub(super) first: Write,
     pub(super) more: Vec<Write>,
+    /// Their place among the groups that may be on their way at once.
+    pub(super) place: Option<OwnedSemaphorePermit>,
 }
 
 impl Writes {
+    pub(super) fn one(first: Write) -> Self {
+        Self { first, more: Vec::new(), place: None }
+    }
+
     fn events(&self) -> impl Iterator<Item = &Event> {
         std::iter::once(&self.first).chain(&self.more).map(|write| &write.event)
     }
@@ -104,7 +111,8 @@ pub(super) async fn write(
     let handed_in = clock::uptime();
     let stored = store(&context, under, &writes).await;
     let answers_cancels = writes.answers_cancels();
-    let Writes { first: write, more } = writes;
+    let Writes { first: write, more, place } = writes;
+    drop(place);
     if !stored {
         if let Event::AttemptEnded(ended) = &write.event {
             let fenced = under.fenced(ended.message, ended.part);
@@ -118,10 +126,9 @@ pub(super) async fn write(
     let stored = Done::Stored { account: under.account, answers_cancels };
     let listens = done.send(stored).await.is_ok();
     let Some((message, part)) = write.call else { return };
-    let may_begin = || clock::uptime().saturating_sub(handed_in) < START_WITHIN && context.own.is_fresh();
-    let (result, settings_seq) = if listens && may_begin() {
+    let (result, settings_seq) = if listens && may_begin(&context, handed_in) {
         measure_lateness(&context, &write.event);
-        call(&context, under.account, outgoing.as_deref(), (message, part), may_begin).await
+        call(&context, under.account, outgoing.as_deref(), (message, part), handed_in).await
     } else {
         (CallResult::NotStarted, 0)
     };
@@ -161,6 +168,17 @@ async fn store(context: &Context, under: Under, writes: &Writes) -> bool {
     }
 }
 
+/// Whether a call whose start was handed in then may begin.
+fn may_begin(context: &Context, handed_in: Duration) -> bool {
+    clock::uptime().saturating_sub(handed_in) < START_WITHIN && context.own.is_fresh()
+}
+
+/// The right to write the request of a call that begins now, as long as it may take.
+fn permit(context: &Context, may_take: Duration) -> Permit {
+    let (own, until) = (context.own.clone(), clock::uptime() + may_take);
+    Permit::new(move || clock::uptime() < until && own.is_fresh())
+}
+
 /// Makes the call, if it still may begin, under the account's settings of this moment: since the message was prepared its
 /// owner may have mended them. Returns their sequence, too.
 async fn call(
@@ -168,7 +186,7 @@ async fn call(
     account: AccountId,
     outgoing: Option<&Outgoing>,
     (message, part): (MessageId, u8),
-    may_begin: impl Fn() -> bool,
+    handed_in: Duration,
 ) -> (CallResult, u64) {
     let Some(known) = context.directory.read().any_account(account).cloned() else {
         return (CallResult::NotStarted, 0);
@@ -184,11 +202,11 @@ async fn call(
     };
     let tracker = format!("{message}.{part}");
     let began = clock::monotonic();
-    // As late as it can be asked.
-    if !may_begin() {
+    if !may_begin(context, handed_in) {
         return (CallResult::NotStarted, known.seq);
     }
-    let outcome = transport.send(to, content, &tracker).await;
+    let permit = permit(context, transport.capabilities().call_timeout);
+    let outcome = transport.send(to, content, &tracker, &permit).await;
     metrics::histogram!(names::CALL_SECONDS).record(began.elapsed().as_secs_f64());
     (result(outcome), known.seq)
 }
@@ -202,6 +220,7 @@ fn result(outcome: Outcome) -> CallResult {
             CallResult::PutOff { scope, asked_ms, detail }
         }
         Outcome::AccountHeld { state, detail, .. } => CallResult::Held { state, detail },
+        Outcome::NotStarted => CallResult::NotStarted,
         Outcome::Unknown { detail } => CallResult::Unknown { detail },
     }
 }

@@ -12,6 +12,8 @@
 mod acting;
 mod ending;
 
+pub(super) use acting::GROUPS_OF_ENDS;
+
 use std::collections::HashMap;
 use std::future::Future;
 use std::sync::Arc;

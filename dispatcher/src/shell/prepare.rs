@@ -299,7 +299,7 @@ async fn upload(
             }
         }
         // The transport promises neither for an upload; trying again is safe.
-        Outcome::Sent { .. } | Outcome::Unknown { .. } => Err(Stop::Again(AGAIN_MS, tries)),
+        Outcome::Sent { .. } | Outcome::NotStarted | Outcome::Unknown { .. } => Err(Stop::Again(AGAIN_MS, tries)),
     }
 }
 

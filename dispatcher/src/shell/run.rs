@@ -23,6 +23,7 @@ use super::changes::{self, Changes};
 use super::health::{self, Health};
 use super::keeper;
 use super::link_checks;
+use super::partition::GROUPS_OF_ENDS;
 use super::room::Room;
 use super::tasks::Tasks;
 use crate::attachments::{AddressRule, Fetcher, WaitingFiles};
@@ -137,6 +138,7 @@ async fn serve(
         downloads: Arc::new(Semaphore::new(config.attachments_at_once)),
         downloads_ahead: Arc::new(Semaphore::new(config.attachments_at_once / 2)),
         reads: Semaphore::new(READS_AT_ONCE),
+        ends_together: Arc::new(Semaphore::new(GROUPS_OF_ENDS)),
         room: Room::new(config.queued_in_memory_max, partitions),
         tasks: Arc::default(),
         member: own.member().member,

@@ -83,7 +83,8 @@ async fn recover(
         from: From::LastPerSubject,
     };
     let mut reader = Reader::new(context.log.clone(), options);
-    let takeover = Takeover { released, now: context.clock.now(), call_timeout_ms: 0, shift_ms: 0 };
+    let now = context.clock.now();
+    let takeover = Takeover { released, now, call_timeout_ms: 0, shift_ms: 0, doubt_ms: account::CLOCKS_DIFFER_MS };
     loop {
         let record = reader.next().await?;
         match record.subject {

@@ -7,6 +7,8 @@
 //! - DP-4 there is no idempotency key, so nothing is written twice: no redirects, no retries; a request leaves a kept
 //!   connection for a new one only unwritten (see `transport/http_client.rs`). What went wrong before the request was
 //!   written is *put off*; what went wrong after is *unknown*.
+//! - Nothing is written once the permit is over (see `body.rs`), and nothing that was written arrives after the call's time: not
+//!   by this side's doing (see `transport/http_client.rs`).
 //! - Nothing is written to an address that is not public, unless the operator allowed it (see `transport/providers.rs`).
 //! - An answer is read up to [`ANSWER_BYTES_MAX`] and for the rest of the call's time, whatever it claims to be.
 //!
@@ -14,6 +16,7 @@
 
 mod access;
 mod answer;
+mod body;
 mod detail;
 mod errors;
 mod request;
@@ -32,11 +35,12 @@ use url::Url;
 pub use access::{AccessRefusal, CloudAccess, DEFAULT_BASE_URL, DEFAULT_VERSION};
 
 use self::answer::Answer;
+use self::body::{PermitOver, PermittedBody};
 use super::http_client::{self, BuildClientError};
 use super::providers::ProviderResolver;
 use super::{
-    Capabilities, HeldState, MediaId, MediaKind, Outcome, OutgoingFile, Part, ProviderRule, PutOffScope, Recipient,
-    Transport,
+    Capabilities, HeldState, MediaId, MediaKind, Outcome, OutgoingFile, Part, Permit, ProviderRule, PutOffScope,
+    Recipient, Transport,
 };
 use crate::attachments::NotPublic;
 
@@ -116,7 +120,8 @@ impl CloudClient {
         resolver: ProviderResolver,
         timeouts: Timeouts,
     ) -> Result<CloudClient, BuildClientError> {
-        let http = http_client::pooled(timeouts.connect, timeouts.idle).dns_resolver(resolver).build()?;
+        let http = http_client::pooled(timeouts.connect, timeouts.idle).dns_resolver(resolver);
+        let http = http_client::drop_undelivered(http, timeouts.call).build()?;
         let capabilities = Capabilities { call_timeout: timeouts.call, ..CAPABILITIES };
         Ok(CloudClient { http, providers, timeouts, capabilities })
     }
@@ -154,7 +159,13 @@ impl Transport for CloudTransport {
         .boxed()
     }
 
-    fn send<'a>(&'a self, to: &'a Recipient, part: &'a Part, tracker: &'a str) -> BoxFuture<'a, Outcome> {
+    fn send<'a>(
+        &'a self,
+        to: &'a Recipient,
+        part: &'a Part,
+        tracker: &'a str,
+        permit: &'a Permit,
+    ) -> BoxFuture<'a, Outcome> {
         async move {
             if let Err((reason, detail)) = self.capabilities().check(to, part) {
                 return Outcome::Failed { reason, detail: detail.to_owned() };
@@ -167,6 +178,7 @@ impl Transport for CloudTransport {
                 Ok(post) => post.header(CONTENT_TYPE, "application/json"),
                 Err(lost) => return lost.send_outcome(),
             };
+            let body = reqwest::Body::wrap(PermittedBody::new(body, permit.clone()));
             match within(self.client.timeouts.call, post.body(body).send()).await {
                 Ok(answer) => answer::of_send(&answer, self.access.secret()),
                 Err(lost) => lost.send_outcome(),
@@ -185,6 +197,8 @@ enum Lost {
     NotAllowed,
     /// No connection stood, so nothing was written.
     NotConnected { timed_out: bool },
+    /// The connection stood, and the time to write had passed, so nothing was written.
+    PermitOver,
     /// The connection stood, then this happened.
     AfterConnecting(&'static str),
 }
@@ -195,6 +209,8 @@ impl Lost {
             Lost::NotBuilt
         } else if NotPublic::caused(error) {
             Lost::NotAllowed
+        } else if PermitOver::caused(error) {
+            Lost::PermitOver
         } else if error.is_connect() {
             Lost::NotConnected { timed_out: error.is_timeout() }
         } else {
@@ -216,6 +232,7 @@ impl Lost {
                 let detail = if timed_out { "connecting took too long" } else { "could not connect" };
                 put_off(PutOffScope::Connection, detail)
             }
+            Lost::PermitOver => Outcome::NotStarted,
             Lost::AfterConnecting(detail) => Outcome::Unknown { detail: detail.to_owned() },
         }
     }
@@ -224,7 +241,7 @@ impl Lost {
         match self {
             // Repeating an upload harms nobody, so there is nothing to be unsure about.
             Lost::AfterConnecting(detail) => put_off(PutOffScope::Provider, detail),
-            Lost::NotBuilt | Lost::NotAllowed | Lost::NotConnected { .. } => self.send_outcome(),
+            Lost::NotBuilt | Lost::NotAllowed | Lost::NotConnected { .. } | Lost::PermitOver => self.send_outcome(),
         }
     }
 }

@@ -44,6 +44,8 @@ pub enum Outcome {
         /// The provider's words, free of secrets and numbers.
         detail: String,
     },
+    /// Certainly not written: the permit was over before it could be.
+    NotStarted,
     /// The request was written, and no answer came that could be read. It may have gone out.
     Unknown {
         /// What happened instead of an answer.
@@ -133,6 +135,7 @@ impl fmt::Debug for Outcome {
             Outcome::AccountHeld { state, code, detail } => {
                 f.debug_struct("AccountHeld").field("state", state).field("code", code).field("detail", detail).finish()
             }
+            Outcome::NotStarted => f.write_str("NotStarted"),
             Outcome::Unknown { detail } => f.debug_struct("Unknown").field("detail", detail).finish(),
         }
     }

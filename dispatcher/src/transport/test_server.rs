@@ -48,6 +48,7 @@ impl Request {
 #[derive(Default)]
 struct Seen {
     connections: usize,
+    bytes: usize,
     requests: Vec<Request>,
 }
 
@@ -90,6 +91,11 @@ impl TestServer {
         self.seen.lock().expect("no panic while held").connections
     }
 
+    /// How many bytes have come, whether or not they are a request.
+    pub(crate) fn bytes(&self) -> usize {
+        self.seen.lock().expect("no panic while held").bytes
+    }
+
     pub(crate) fn requests(&self) -> Vec<Request> {
         self.seen.lock().expect("no panic while held").requests.clone()
     }
@@ -121,7 +127,7 @@ pub(crate) fn chunked(status: &str, headers: &str, body: &[u8]) -> Vec<u8> {
 }
 
 async fn serve(mut stream: TcpStream, reply: Arc<impl Fn(&Request) -> Reply>, seen: Arc<Mutex<Seen>>) {
-    while let Some(request) = read_request(&mut stream).await {
+    while let Some(request) = read_request(&mut stream, &seen).await {
         seen.lock().expect("no panic while held").requests.push(request.clone());
         // Writing fails when the client has seen enough; that ends the connection.
         match reply(&request) {
@@ -153,13 +159,15 @@ async fn serve(mut stream: TcpStream, reply: Arc<impl Fn(&Request) -> Reply>, se
     }
 }
 
-async fn read_request(stream: &mut TcpStream) -> Option<Request> {
+async fn read_request(stream: &mut TcpStream, seen: &Mutex<Seen>) -> Option<Request> {
     let mut bytes = Vec::new();
     let head_end = loop {
         if let Some(at) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
             break at + 4;
         }
-        if stream.read_buf(&mut bytes).await.ok()? == 0 {
+        let more = stream.read_buf(&mut bytes).await.ok()?;
+        seen.lock().expect("no panic while held").bytes += more;
+        if more == 0 {
             return None;
         }
     };

@@ -61,6 +61,90 @@ async fn a_long_queue_expires_and_is_cancelled_in_few_batches() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_long_queue_that_expires_at_once_does_so_in_order_while_others_of_its_partition_send_on() {
+    const MANY: usize = 8_000;
+    const GAP_MS: u64 = 250;
+    let world = World::with(1, None).await;
+    let _dispatcher = world.dispatcher().await;
+    let mut held = world.account(|account| account.is_now(AccountState::Disconnected)).await;
+    let texts = (0..MANY).map(|_| Message::text(SOMEBODY, "too late").expires_after_ms(8_000));
+    let messages = world.accept_all(&held, texts).await;
+    let mut others = Vec::new();
+    for _ in 0..4 {
+        let account = world.account(|account| account.state.pace.gap_ms = (GAP_MS, GAP_MS)).await;
+        world.accept_texts(&account, 400).await;
+        others.push(account);
+    }
+    world.chronicle.until("the others send", |log| log.sent() >= 8).await;
+    // Held since now: all of them are due at the same time.
+    held.is_now(AccountState::Disconnected);
+    world.say(&held).await;
+    let due_at_ms = held.state.state_since.plus_ms(8_000).0;
+
+    world.chronicle.until("all of them have expired", |log| log.count("MessageExpired") == MANY).await;
+
+    let log = world.chronicle.now();
+    let expired: Vec<_> = log
+        .events()
+        .filter_map(|event| match event {
+            Event::MessageExpired(expired) => Some(expired),
+            _ => None,
+        })
+        .collect();
+    assert!(expired.iter().all(|expired| expired.at.0 >= due_at_ms), "none of them before its time");
+    let order: Vec<_> = expired.into_iter().map(|expired| expired.message).collect();
+    assert!(order == messages, "in the order of acceptance");
+    let (_, journal) = world.check().await;
+    for other in &others {
+        let sends = journal.sends_of(other);
+        let meanwhile = sends.windows(2).filter(|pair| pair[1].received_at_ms >= due_at_ms);
+        let longest = meanwhile.map(|pair| pair[1].received_at_ms - pair[0].received_at_ms).max();
+        // Gap, call, and what an unoptimised program on a loaded machine adds; locked up it would be seconds.
+        assert!(longest.is_some_and(|gap_ms| gap_ms < 1_500), "{longest:?} ms");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn queues_that_expire_at_once_and_find_no_place_in_a_group_expire_in_order_all_the_same() {
+    // More of them than groups may be on their way at once.
+    const QUEUES: usize = 12;
+    const EACH: usize = 300;
+    let world = World::start().await;
+    let mut queues = Vec::new();
+    for _ in 0..QUEUES {
+        let account = world.account(|account| account.is_now(AccountState::Disconnected)).await;
+        let texts = (0..EACH).map(|_| Message::text(SOMEBODY, "too late").expires_after_ms(1_000));
+        let messages = world.accept_all(&account, texts).await;
+        queues.push((account, messages));
+    }
+    // All of them have been due for a while when it begins.
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    let _dispatcher = world.dispatcher().await;
+
+    world.chronicle.until("all have expired", |log| log.count("MessageExpired") == QUEUES * EACH).await;
+
+    let log = world.chronicle.now();
+    let expired: Vec<_> = log
+        .events()
+        .filter_map(|event| match event {
+            Event::MessageExpired(expired) => Some(expired.message),
+            _ => None,
+        })
+        .collect();
+    for (_, messages) in &queues {
+        let of_it: std::collections::HashSet<_> = messages.iter().collect();
+        let order = expired.iter().filter(|message| of_it.contains(message));
+        assert!(order.eq(messages), "in the order of acceptance");
+    }
+    let between = expired.windows(2).filter(|pair| {
+        let queue_of = |message| queues.iter().position(|(_, messages)| messages.contains(message));
+        queue_of(&pair[0]) != queue_of(&pair[1])
+    });
+    assert!(between.count() > QUEUES, "each in several turns");
+    world.check().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn waiting_behind_others_never_expires_a_message() {
     let world = World::start().await;
     let _dispatcher = world.dispatcher().await;

@@ -233,6 +233,17 @@ async fn a_large_batch_is_stored_whole_and_a_larger_body_is_refused() {
     assert_eq!(send(&ingress, &account, SECRET, body("id-15105566777", json!(statuses))).await.status, 200);
     let stored = receipts(&ingress).await;
     assert_eq!(stored.len(), 1_500);
+    // 5 MB of which little is a report, signed or not.
+    let mut failed = status("wamid.long", "failed", mark(message));
+    failed["errors"] = json!([{"code": 131026, "title": "x".repeat(5_000_000)}]);
+    let long = body("id-15105566777", json!([failed]));
+    assert_eq!(send(&ingress, &account, "another secret", long.clone()).await.status, 401);
+    assert_eq!(send(&ingress, &account, SECRET, long).await.status, 200);
+    let stored = receipts(&ingress).await;
+    let (name, last) = stored.last().expect("there are some");
+    let detail = last.detail.as_deref().expect("a failure has one");
+    assert_eq!((stored.len(), *name), (1_501, "failed"));
+    assert!(detail.len() < 1_000, "{} bytes", detail.len());
     let huge = " ".repeat(9 * 1024 * 1024);
     assert_eq!(send(&ingress, &account, SECRET, huge).await.status, 413);
 }

@@ -6,6 +6,7 @@
 //! pass every check of the audit, and hold every message that was accepted.
 
 mod account;
+mod expiry;
 mod lateness;
 mod loops;
 mod planning;
@@ -41,6 +42,9 @@ pub(crate) struct Args {
     /// Accounts in the row `takeover`.
     #[arg(long, default_value_t = 1_000)]
     taken: usize,
+    /// Messages of held accounts that expire in the row `expiry`, beside those that `beside` says.
+    #[arg(long, default_value_t = 100_000)]
+    expiring: usize,
     /// Messages that the row `planning` plans.
     #[arg(long, default_value_t = 2_000_000)]
     planned: usize,
@@ -69,6 +73,8 @@ enum Row {
     Backlog,
     /// How soon a second process sends for the accounts of one that was killed.
     Takeover,
+    /// Lateness of ordinary accounts while the queues of held ones expire.
+    Expiry,
     /// The rules alone, beside a bare heap of timers.
     Planning,
 }
@@ -89,6 +95,9 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     }
     if wanted(Row::Backlog) {
         table::print(&rows::backlog(&args).await?);
+    }
+    if wanted(Row::Expiry) {
+        table::print(&expiry::run(&args).await?);
     }
     if wanted(Row::Takeover) {
         table::print(&takeover::run(&args).await?);

@@ -53,8 +53,22 @@ pub(crate) fn cpu_ms(pid: u32) -> u64 {
 
 /// Resident memory of a process in MiB.
 pub(crate) fn resident_mib(pid: u32) -> f64 {
+    memory_mib(pid, "VmRSS:")
+}
+
+/// The most that it was since the process began, or since [`forget_peak`].
+pub(crate) fn peak_mib(pid: u32) -> f64 {
+    memory_mib(pid, "VmHWM:")
+}
+
+/// Lets the peak begin anew. Where the system does not allow it, it goes on.
+pub(crate) fn forget_peak(pid: u32) {
+    let _not_allowed = fs::write(format!("/proc/{pid}/clear_refs"), "5");
+}
+
+fn memory_mib(pid: u32, name: &str) -> f64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let line = status.lines().find_map(|line| line.strip_prefix(name));
     let kib: f64 = line.and_then(|rest| rest.split_whitespace().next()?.parse().ok()).unwrap_or(0.0);
     kib / 1_024.0
 }

@@ -45,6 +45,10 @@ pub(crate) enum Action {
     TimePasses {
         to: Now,
     },
+    /// Nobody has the partition, and that lasts.
+    StaysOrphaned {
+        to: Now,
+    },
     Claims {
         owner: usize,
     },
@@ -91,7 +95,11 @@ pub(crate) struct Machine {
     pub(crate) happened: BTreeSet<&'static str>,
 }
 
+/// What it may take until a crash is noticed: less than a call may take.
+const NOTICED_AFTER_MS: Now = 1_500;
+
 pub(crate) const TAKEN_OVER: &str = "a partition was taken over";
+pub(crate) const WAITED_FOR_THE_REST: &str = "a new owner waited for the rest of a call, and not for all of one";
 pub(crate) const LOST_CLAIM: &str = "an owner learnt that it had lost its claim";
 pub(crate) const GIVEN_AWAY: &str = "an owner gave its partition away";
 pub(crate) const FENCED: &str = "a fenced owner told of a call as a receipt";
@@ -199,6 +207,13 @@ impl Machine {
         {
             actions.push(Action::TimePasses { to });
         }
+        let to = state.now + NOTICED_AFTER_MS;
+        if state.budget.orphaned > 0
+            && state.owners.iter().all(|owner| owner.hold == Hold::Nothing)
+            && state.provider.requests.iter().all(|request| request.ends_by >= to)
+        {
+            actions.push(Action::StaysOrphaned { to });
+        }
     }
 
     fn of_the_broker(&self, state: &State, actions: &mut Vec<Action>) {
@@ -298,6 +313,10 @@ impl Machine {
             Action::TimePasses { to } => {
                 state.now = to;
                 (0..state.owners.len()).for_each(|at| self.acts(state, at));
+            }
+            Action::StaysOrphaned { to } => {
+                state.budget.orphaned -= 1;
+                state.now = to;
             }
             Action::Claims { owner } => {
                 if self.is_owned(state) {

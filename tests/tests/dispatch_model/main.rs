@@ -8,8 +8,9 @@
 //! what it tells of a call whose claim is lost by the real `Fenced`; what is unknown and what is owed by the ledger's real
 //! `Projection`. Every record is a real event in its wire form.
 //!
-//! Time passes only when an owner waits for it, to when that wait is over; but not while a request could still be worked on that
-//! would be over by then. A call may have begun as late as the rule allows. Records and news take any time.
+//! Time passes only when an owner waits for it, to when that wait is over, or while nobody has the partition; but not while a
+//! request could still be worked on that would be over by then. A call may have begun as late as the rule allows. Records and news
+//! take any time.
 //!
 //! What bounds it: sizes (see the worlds below; larger ones by `ANGELIA_MODEL_MORE`), and that the checker tells states apart by
 //! 64 bits. The broker is taken at its writer's word: what is handed in is stored once, or refused by its guard, and is
@@ -57,7 +58,7 @@ use stateright::{Checker as _, HasDiscoveries, Model as _};
 use log::{Broken, CANCEL, DP_1, DP_2, DP_3, DP_4, ENDS, LOST, MONEY};
 use machine::{
     Action, CANCELLED, Dispatch, FENCED, GIVEN_AWAY, LATE, LOST_CLAIM, REPORTED, RESENT, SETTLED, STALE_WRITE,
-    TAKEN_OVER, UNKNOWN,
+    TAKEN_OVER, UNKNOWN, WAITED_FOR_THE_REST,
 };
 use rules::{Budget, Order, Rules, World};
 
@@ -97,6 +98,10 @@ const ACCOUNTS: World = World {
     idempotent: false,
     budget: Budget { crashes: 1, cancels: 1, ..Budget::NOTHING },
 };
+
+/// A crash that is noticed only after a while: whoever takes over waits for the rest of a call, and not for all of one.
+const NOTICED_LATE: World =
+    World { budget: Budget { crashes: 1, silences: 1, orphaned: 1, ..Budget::NOTHING }, ..TROUBLE };
 
 /// A partition that is given away, or should be.
 const MOVES: World = World { budget: Budget { crashes: 1, rivals: 1, releases: 1, ..Budget::NOTHING }, ..TROUBLE };
@@ -185,6 +190,12 @@ fn cancels_out_of_turn_break_nothing() {
 #[test]
 fn accounts_that_share_a_mark_break_nothing() {
     holds(Rules::ALL, ACCOUNTS, &[CANCELLED, UNKNOWN, STALE_WRITE]);
+}
+
+#[test]
+fn a_call_that_a_new_owner_waits_for_from_its_start_breaks_nothing() {
+    holds(Rules::ALL, NOTICED_LATE, &[WAITED_FOR_THE_REST, TAKEN_OVER, UNKNOWN]);
+    holds(Rules::ALL, World { idempotent: true, ..NOTICED_LATE }, &[WAITED_FOR_THE_REST, RESENT]);
 }
 
 #[test]

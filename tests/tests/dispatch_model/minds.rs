@@ -136,7 +136,8 @@ impl Minds {
         let Origin { claim, snapshot, released, timeout_ms, now } = origin;
         let mut partition = Partition::new(claim);
         let call_timeout_ms = timeout_ms.into();
-        let takeover = Takeover { released, now: entries::at(now), call_timeout_ms, shift_ms: 0 };
+        // Clocks that are right, and a start that is stored at once: nothing lets an owner go on earlier.
+        let takeover = Takeover { released, now: entries::at(now), call_timeout_ms, shift_ms: 0, doubt_ms: 0 };
         for (account, entry) in snapshot.into_iter().enumerate() {
             if let Some(entry) = entry {
                 let event = &entries.get(entry).event;

@@ -17,6 +17,7 @@ use super::entries::{self, EntryId, Now};
 use super::log::{CANCEL, LogId};
 use super::machine::{
     CANCELLED, FENCED, GIVEN_AWAY, LATE, LOST_CLAIM, Machine, REPORTED, RESENT, State, TAKEN_OVER, UNKNOWN,
+    WAITED_FOR_THE_REST,
 };
 use super::minds::{Answer, Input, MindId, Origin, TIMEOUT_MS, Written};
 use super::provider::Request;
@@ -246,6 +247,13 @@ impl Machine {
         let timeout_ms = if costs { TIMEOUT_MS } else { 0 };
         let snapshot = self.logs.facts(seen).newest;
         let origin = Origin { claim, snapshot, released: released || !costs, timeout_ms, now: state.now };
+        let earlier = |entry: EntryId| {
+            matches!(&self.entries.get(entry).event,
+            Event::AttemptStarted(started) if started.at < entries::at(state.now))
+        };
+        if costs && snapshot.into_iter().flatten().any(earlier) {
+            self.happened.insert(WAITED_FOR_THE_REST);
+        }
         let mind = self.minds.recovered(origin, &self.entries);
         let read_from = self.minds.get(mind).read_from();
         state.owners[at].hold = Hold::Owns(Own { claim, mind, read_from, leaving: None });

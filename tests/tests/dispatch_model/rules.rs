@@ -89,6 +89,8 @@ pub(crate) struct Budget {
     pub(crate) rivals: u8,
     /// Owners that are to give the partition away.
     pub(crate) releases: u8,
+    /// Times in which nobody has the partition, because nobody has noticed yet.
+    pub(crate) orphaned: u8,
     /// Requests or answers that are lost.
     pub(crate) silences: u8,
     /// Messages that the provider refuses.
@@ -111,6 +113,7 @@ impl Budget {
         crashes: 0,
         rivals: 0,
         releases: 0,
+        orphaned: 0,
         silences: 0,
         refusals: 0,
         put_offs: 0,
@@ -124,12 +127,13 @@ impl Budget {
     #[must_use]
     pub(crate) fn larger(self, by: u8) -> Self {
         let more = |count: u8| if count == 0 { 0 } else { count + by };
-        let Self { crashes, rivals, releases, silences, refusals, put_offs, .. } = self;
-        let Self { stale_leases, cancels, callbacks, failures, .. } = self;
+        let Self { crashes, rivals, releases, orphaned, silences, refusals, .. } = self;
+        let Self { put_offs, stale_leases, cancels, callbacks, failures, .. } = self;
         Self {
             crashes: more(crashes),
             rivals: more(rivals),
             releases: more(releases),
+            orphaned: more(orphaned),
             silences: more(silences),
             refusals: more(refusals),
             put_offs: more(put_offs),

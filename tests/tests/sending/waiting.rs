@@ -3,6 +3,7 @@
 use angelia_tests::installation::text;
 use angelia_tests::tenant::{FAST, NEVER, Tenant, recipient};
 use angelia_tests::wait::{SOON, eventually};
+use futures_util::stream::{self, StreamExt as _};
 use serde_json::json;
 
 use crate::{impatient, patient};
@@ -25,6 +26,40 @@ async fn messages_held_by_a_disconnected_account_expire_and_are_refunded() {
         assert!(tenant.journal().await.sends_of(id).is_empty());
     }
     assert_eq!(tenant.wallet_with_refunds(3).await.available, 9);
+    tenant.check_log().await;
+}
+
+#[tokio::test]
+async fn a_long_queue_that_expires_at_once_is_refunded_whole_while_another_account_sends_on() {
+    const MANY: u64 = 1_500;
+    const AT_ONCE: usize = 32;
+    let tenant = Tenant::new(impatient().await, 2 * MANY).await;
+    let (account, other) = (tenant.account(NEVER).await, tenant.account([300, 300]).await);
+    let first = tenant.send(&account, &recipient("1234"), "goes out").await;
+    tenant.until(&first, &["sent", "delivered", "read"]).await;
+    let phone = recipient("1234");
+    let calls = (0..MANY).map(|n| {
+        let (tenant, account, phone) = (&tenant, &account, &phone);
+        async move { tenant.send(account, phone, &format!("held {n}")).await }
+    });
+    let held: Vec<String> = stream::iter(calls).buffer_unordered(AT_ONCE).collect().await;
+    let mut sent_on = Vec::new();
+    for n in 0..20 {
+        sent_on.push(tenant.send(&other, &phone, &format!("goes on {n}")).await);
+    }
+    tenant.disconnect(&account).await;
+
+    for id in &sent_on {
+        tenant.until(id, &["sent", "delivered", "read"]).await;
+    }
+    let wallet = tenant.wallet_with_refunds(MANY).await;
+    assert_eq!(wallet.available, 2 * MANY - 1 - sent_on.len() as u64);
+    for id in held.iter().step_by(97) {
+        let message = tenant.until(id, &["failed"]).await;
+        assert_eq!((text(&message, "reason"), &message["refunded"]), ("expired", &json!(1)), "{message}");
+    }
+    let journal = tenant.journal().await;
+    assert!(held.iter().all(|id| journal.sends_of(id).is_empty()));
     tenant.check_log().await;
 }
 

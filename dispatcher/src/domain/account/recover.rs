@@ -18,6 +18,8 @@ pub struct Takeover {
     pub call_timeout_ms: u64,
     /// How far this owner's clock is ahead of the one that the event's times are of, in milliseconds: see [`shift_ms`].
     pub shift_ms: i64,
+    /// How much too small that may be, in milliseconds: [`CLOCKS_DIFFER_MS`], or less where it is known better.
+    pub doubt_ms: u64,
 }
 
 /// How far this owner's clock is ahead of an event's: over the stream's clock, which both know.
@@ -36,6 +38,10 @@ const AFTER_CRASH_MS: u64 = 1_000;
 const LONG_GAP_MS: u64 = 10_000;
 /// How long after its start was handed in a call may begin. The shell makes no call later than this.
 pub const CALL_STARTS_WITHIN_MS: u64 = 1_000;
+/// By how much the clocks of two of the broker's servers may differ, one of which stamped an attempt's start and the other the
+/// claim that followed it. Servers that are looked after differ by milliseconds; with this an account with an open attempt
+/// still sends again within 17 s of a crash (contract: 8 s and the call's time-out).
+pub const CLOCKS_DIFFER_MS: u64 = 3_000;
 
 impl Account {
     /// Takes up what the newest event of the account says. Its messages are read again from the log after this.
@@ -56,8 +62,7 @@ impl Account {
         // of the one before it.
         let open = carry.open.iter().any(|open| open.stage == OpenStage::Open);
         let (last_end, gap_ms) = if open {
-            let latest = takeover.now.plus_ms(CALL_STARTS_WITHIN_MS + takeover.call_timeout_ms);
-            (at.max(latest), gap_ms.max(AFTER_CRASH_MS))
+            (at.max(call_over_by(event, at, takeover)), gap_ms.max(AFTER_CRASH_MS))
         } else if takeover.released || gap_ms > LONG_GAP_MS {
             (at, gap_ms)
         } else {
@@ -73,6 +78,20 @@ impl Account {
             self.memory.ended(last_end);
         }
         carry.mark
+    }
+}
+
+/// When the call of an open attempt must be over, by this owner's clock. `at` is when the newest event was stored.
+///
+/// A call begins within [`CALL_STARTS_WITHIN_MS`] of handing in its start, which is stored after that. Where the newest event
+/// is the start itself, that is known from the stream's timestamps: what has passed since, most of which was needed to notice
+/// the crash, is not waited for again. Otherwise the start was stored before the claim, and so before now.
+fn call_over_by(event: &Event, at: UnixMillis, takeover: Takeover) -> UnixMillis {
+    let takes_ms = CALL_STARTS_WITHIN_MS + takeover.call_timeout_ms;
+    let by_now = takeover.now.plus_ms(takes_ms);
+    match event {
+        Event::AttemptStarted(_) => by_now.min(at.plus_ms(takeover.doubt_ms).plus_ms(takes_ms)),
+        _ => by_now,
     }
 }
 

@@ -4,6 +4,7 @@ mod bench;
 mod cancel;
 mod expiry;
 mod limits;
+mod open_attempt;
 mod order;
 mod parts;
 mod put_off;

@@ -41,7 +41,11 @@ async fn send_text(base_url: &str) -> Outcome {
 }
 
 async fn text_by(transport: &CloudTransport) -> Outcome {
-    transport.send(&person(), &Part::Text { body: "hello".into() }, TRACKER).await
+    text_while(transport, || true).await
+}
+
+async fn text_while(transport: &CloudTransport, permitted: impl Fn() -> bool + Send + Sync + 'static) -> Outcome {
+    transport.send(&person(), &Part::Text { body: "hello".into() }, TRACKER, &Permit::new(permitted)).await
 }
 
 fn is_sent(outcome: &Outcome) -> bool {
@@ -233,11 +237,11 @@ async fn what_this_api_cannot_carry_fails_without_a_call() {
         (person(), text(String::new()), FailReason::MessageRejected),
     ];
     for (to, part, expected) in cases {
-        let outcome = transport.send(&to, &part, TRACKER).await;
+        let outcome = transport.send(&to, &part, TRACKER, &Permit::new(|| true)).await;
         assert!(matches!(outcome, Outcome::Failed { reason, .. } if reason == expected));
     }
     assert_eq!(server.connections(), 0);
-    let longest = transport.send(&person(), &text("€".repeat(4096)), TRACKER).await;
+    let longest = transport.send(&person(), &text("€".repeat(4096)), TRACKER, &Permit::new(|| true)).await;
     assert!(matches!(longest, Outcome::Sent { .. }), "{longest:?}");
 }
 

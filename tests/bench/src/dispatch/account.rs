@@ -1,5 +1,7 @@
 //! Accounts and messages, as ingress would have written them.
 
+use std::time::Duration;
+
 use angelia_shared::clock;
 use angelia_shared::event::directory::{AccountState, CloudSettings, Pace, TransportSettings};
 use angelia_shared::event::message::To;
@@ -11,8 +13,8 @@ use angelia_shared::vault::{DataKey, MasterKey, secret_owner};
 
 /// Taken, reported as sent, and nothing more: the fewest callbacks.
 pub(super) const RECIPIENT: &str = "14151230202";
-/// A day.
-const EXPIRES_AFTER_MS: u64 = 24 * 3_600_000;
+/// How long a message may be held, if nothing else is said: a day.
+pub(super) const PATIENCE: Duration = Duration::from_secs(24 * 3_600);
 
 /// An account of the benchmark.
 #[derive(Clone, Debug)]
@@ -56,13 +58,14 @@ impl Account {
         }
     }
 
-    /// A text of this account.
+    /// A text of this account, which expires when it was held for so long.
     pub(super) fn accepted(
         &self,
         workspace: WorkspaceId,
         message: MessageId,
         key: &DataKey,
         writer: WriterId,
+        patience: Duration,
     ) -> MessageAccepted {
         let content = Content {
             text: "A text of the benchmark, as long as many are.".to_owned(),
@@ -84,7 +87,7 @@ impl Account {
             has_text: true,
             has_file: false,
             at: clock::now(),
-            expires_after_ms: EXPIRES_AFTER_MS,
+            expires_after_ms: patience.as_millis() as u64,
             writer,
             sealed: key.seal(message, &content),
             traceparent: None,

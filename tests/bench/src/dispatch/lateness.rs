@@ -1,6 +1,7 @@
 //! Holds what the log planned against what the sandbox received.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use angelia_shared::event::{AttemptEnded, AttemptStarted, Event, lines};
 use angelia_shared::ids::{AccountId, MessageId};
@@ -98,13 +99,20 @@ pub(super) struct Lateness {
 impl Lateness {
     /// Compares plans with arrivals, of those that were planned for `from` or later.
     pub(super) fn of(attempts: &Attempts, journal: &Journal, from: UnixMillis) -> Self {
+        Self::between(attempts, journal, from..UnixMillis(i64::MAX))
+    }
+
+    /// The same, of those that were planned for a time in `spell`.
+    pub(super) fn between(attempts: &Attempts, journal: &Journal, spell: Range<UnixMillis>) -> Self {
         let mut lateness = Self::default();
         for steps in attempts.values() {
             let mut before: Option<&AttemptEnded> = None;
             for step in steps {
                 match step {
                     Step::Ended(ended) => before = Some(ended),
-                    Step::Started(started) => lateness.add(started, before.take(), journal.of(started.message), from),
+                    Step::Started(started) => {
+                        lateness.add(started, before.take(), journal.of(started.message), &spell);
+                    }
                 }
             }
         }
@@ -116,17 +124,17 @@ impl Lateness {
         started: &AttemptStarted,
         before: Option<&AttemptEnded>,
         received: &[UnixMillis],
-        from: UnixMillis,
+        spell: &Range<UnixMillis>,
     ) {
         let Some(at) = received.first() else { return };
         self.repeated += usize::from(received.len() > 1);
         let Some(before) = before else { return };
         let planned = before.at.plus_ms(before.gap_ms);
-        if planned >= from {
+        if spell.contains(&planned) {
             self.sent += 1;
             self.late_ms.push(u32::try_from(at.ms_since(planned)).unwrap_or(u32::MAX));
         }
-        // Also before `from`. The end is rounded up by a millisecond.
+        // Also before and after it. The end is rounded up by a millisecond.
         self.floor_broken += usize::from(at.ms_since(before.at) + 1 < started.floor_ms);
     }
 

@@ -26,6 +26,16 @@ impl Process {
         machine::resident_mib(self.0.id())
     }
 
+    /// The most that it was since [`forget_peak`](Self::forget_peak), in MiB.
+    pub(super) fn peak_mib(&self) -> f64 {
+        machine::peak_mib(self.0.id())
+    }
+
+    /// Lets the peak of its memory begin anew.
+    pub(super) fn forget_peak(&self) {
+        machine::forget_peak(self.0.id());
+    }
+
     /// Processor time so far, in milliseconds.
     pub(super) fn cpu_ms(&self) -> u64 {
         machine::cpu_ms(self.0.id())

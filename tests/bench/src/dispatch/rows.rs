@@ -17,12 +17,12 @@ const SETTLES: Duration = Duration::from_secs(2);
 /// The mean of the default gap, in seconds.
 const MEAN_GAP_S: f64 = 2.0;
 /// Megabytes of a MiB.
-const MB: f64 = 1.048_576;
+pub(super) const MB: f64 = 1.048_576;
 /// How long a start may take, whatever is queued, in seconds.
 const READY_MAX_S: f64 = 15.0;
 
 /// Messages that keep an account busy for so long: more than one every 1.5 s.
-fn enough(seconds: u64) -> usize {
+pub(super) fn enough(seconds: u64) -> usize {
     (seconds as usize * 2).div_ceil(3) + 3
 }
 
@@ -96,7 +96,7 @@ async fn round(world: &mut World, accounts: &[usize], args: &Args) -> anyhow::Re
     Ok(Round { lateness, ready_s: ready.as_secs_f64(), resident_mb })
 }
 
-fn count(what: &str, count: usize) -> Row {
+pub(super) fn count(what: &str, count: usize) -> Row {
     Row::new(what, "", 0, vec![count as f64], Aim::AtMost(0.0))
 }
 

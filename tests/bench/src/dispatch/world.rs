@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use angelia_shared::clock::monotonic;
-use angelia_shared::event::{CreditsDrawn, CreditsGranted, Event, Totals, WorkspaceChanged};
+use angelia_shared::event::directory::AccountState;
+use angelia_shared::event::{AccountChanged, CreditsDrawn, CreditsGranted, Event, Totals, WorkspaceChanged};
 use angelia_shared::ids::{MemberId, MessageId, WorkspaceId, WriterId};
 use angelia_shared::log::{Appender, AppenderOptions, Entry, EventLog, Group, Writer, WriterOptions, connect};
 use angelia_shared::subject::{DirectoryKind, Subject};
@@ -21,7 +22,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
-use super::account::Account;
+use super::account::{Account, PATIENCE};
 use super::process::Process;
 use crate::verify;
 
@@ -122,16 +123,34 @@ impl World {
     pub(super) async fn add_accounts(&mut self, count: usize) -> anyhow::Result<()> {
         let known = self.accounts.len();
         self.accounts.extend((known..known + count).map(|number| Account::new(number, PARTITIONS)));
-        let entries = self.accounts[known..].iter().map(|account| {
-            let state = account.state(self.workspace, &self.sandbox_url, &self.master);
-            let subject = Subject::Directory(self.workspace, DirectoryKind::Account, account.id.0);
-            Entry::new(subject, &Event::AccountChanged(Box::new(state)))
-        });
-        self.append_all(entries).await
+        self.append_all(self.accounts[known..].iter().map(|account| self.says(account, AccountState::Connected))).await
+    }
+
+    /// Tells the directory that these accounts are disconnected, since now.
+    pub(super) async fn disconnect(&self, accounts: &[usize]) -> anyhow::Result<()> {
+        let accounts = accounts.iter().map(|number| &self.accounts[*number]);
+        self.append_all(accounts.map(|account| self.says(account, AccountState::Disconnected))).await
+    }
+
+    fn says(&self, account: &Account, state: AccountState) -> Entry {
+        let connected = account.state(self.workspace, &self.sandbox_url, &self.master);
+        let changed = AccountChanged { state, ..connected };
+        let subject = Subject::Directory(self.workspace, DirectoryKind::Account, account.id.0);
+        Entry::new(subject, &Event::AccountChanged(Box::new(changed)))
     }
 
     /// Accepts `count` texts for each of these accounts; returns their ids, account by account, in order.
     pub(super) async fn accept(&mut self, accounts: &[usize], count: usize) -> anyhow::Result<Vec<Vec<MessageId>>> {
+        self.accept_patient(accounts, count, PATIENCE).await
+    }
+
+    /// The same, of messages that expire when they were held for so long.
+    pub(super) async fn accept_patient(
+        &mut self,
+        accounts: &[usize],
+        count: usize,
+        patience: Duration,
+    ) -> anyhow::Result<Vec<Vec<MessageId>>> {
         let first = self.ids;
         self.ids += (accounts.len() * count) as u64;
         self.accepted += (accounts.len() * count) as u64;
@@ -140,7 +159,7 @@ impl World {
         let entries = accounts.iter().enumerate().flat_map(|(at, number)| {
             let account = &world.accounts[*number];
             (0..count).map(move |n| {
-                let accepted = account.accepted(world.workspace, id(at, n), &world.key, world.writer);
+                let accepted = account.accepted(world.workspace, id(at, n), &world.key, world.writer, patience);
                 Entry::new(Subject::Accepted(account.part), &Event::MessageAccepted(Box::new(accepted)))
             })
         });

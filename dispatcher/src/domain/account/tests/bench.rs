@@ -8,7 +8,7 @@ use angelia_shared::ids::{AccountId, MessageId, Position, WorkspaceId};
 use angelia_shared::units::{Credits, UnixMillis};
 use smallvec::smallvec;
 
-use crate::domain::account::{Account, CallResult, Decision, Hold, Settings, Takeover, Waiting};
+use crate::domain::account::{Account, CLOCKS_DIFFER_MS, CallResult, Decision, Hold, Settings, Takeover, Waiting};
 use crate::domain::limits::Limits;
 use crate::domain::plan::{Plan, PlannedPart, Refused};
 use crate::transport::{FailReason, PutOffScope};
@@ -116,7 +116,8 @@ impl Bench {
     }
 
     pub(super) fn crash(&self) -> Takeover {
-        Takeover { released: false, now: self.now, call_timeout_ms: CALL_TIMEOUT_MS, shift_ms: 0 }
+        let doubt_ms = CLOCKS_DIFFER_MS;
+        Takeover { released: false, now: self.now, call_timeout_ms: CALL_TIMEOUT_MS, shift_ms: 0, doubt_ms }
     }
 
     pub(super) fn release(&self) -> Takeover {

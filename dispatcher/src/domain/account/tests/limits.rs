@@ -82,6 +82,7 @@ impl Line {
             now,
             call_timeout_ms: CALL_TIMEOUT_MS,
             shift_ms: shift_ms(newest, self.stored_at, ahead_ms),
+            doubt_ms: 0,
         };
         self.ahead_ms = ahead_ms;
         let last = self.bench.last.clone();

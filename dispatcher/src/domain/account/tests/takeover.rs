@@ -5,7 +5,7 @@ use angelia_shared::event::attempt::{AttemptOutcome, OpenStage};
 use angelia_shared::ids::Position;
 
 use super::bench::*;
-use crate::domain::account::{CallResult, Decision, Settings, Takeover};
+use crate::domain::account::{CallResult, Decision, Settings};
 use crate::domain::pace;
 use crate::transport::{FailReason, PutOffScope};
 
@@ -334,7 +334,7 @@ fn an_account_whose_first_event_is_not_an_attempt_starts_with_nothing() {
         account: bench.account.id(),
         at: BEGIN,
     });
-    let takeover = Takeover { released: false, now: BEGIN, call_timeout_ms: CALL_TIMEOUT_MS, shift_ms: 0 };
+    let takeover = bench.crash();
     assert_eq!(bench.account.recover(&strange, takeover), 0);
     bench.account.accept(waiting(1));
     assert_eq!(bench.start().carry.done_through, Position::default());

@@ -81,11 +81,11 @@ impl Book {
         self.records.last().map_or(0, |record| record.seq)
     }
 
-    /// The newest event of an account, among records up to `seq`, as it reads back from its line.
-    pub(super) fn newest(&self, account: usize, seq: u64) -> Option<Event> {
+    /// The newest event of an account, among records up to `seq`, as it reads back from its line, and when it was stored.
+    pub(super) fn newest(&self, account: usize, seq: u64) -> Option<(Event, UnixMillis)> {
         self.records.iter().rev().filter(|record| record.seq <= seq).find_map(|record| match &record.facts[0] {
             Fact::Attempt { account: of, event } if *of == account => {
-                Some(Event::from_line(&event.to_line()).expect("its own form"))
+                Some((Event::from_line(&event.to_line()).expect("its own form"), record.at))
             }
             _ => None,
         })

@@ -245,6 +245,8 @@ impl Check {
             let carry = carry_of(&mut event.clone()).clone();
             self.carry(seq, account, &carry)?;
             self.mark(carry.mark)?;
+            let own = self.stories[m].accepted.map_or(0, |at| at.seq);
+            must!(carry.mark <= own, "MARK {} passes {name}'s own message m{m} at {own}", carry.mark);
         }
         Ok(())
     }

@@ -213,7 +213,7 @@ fn a_new_owner_reads_from_the_newest_mark_of_any_account() {
     carry_of(&mut of_b).mark = 30;
     let mut later = Partition::new(200);
     assert_eq!(later.read_from(), 1);
-    let takeover = Takeover { released: false, now: NOW, call_timeout_ms: 10_000, shift_ms: 0 };
+    let takeover = Takeover { released: false, now: NOW, call_timeout_ms: 10_000, shift_ms: 0, doubt_ms: 0 };
     for (account, event) in [(A, of_a), (B, of_b)] {
         later.recover(WORKSPACE, account, settings(), &event, takeover);
     }

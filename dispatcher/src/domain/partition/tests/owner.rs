@@ -9,7 +9,9 @@ use super::book::{ClaimHead, Fact, Record, WORKSPACE, Who, account_id, carry_of,
 use super::provider::CALL_TIMEOUT_MS;
 use super::scenario::Rule;
 use super::world::{OWNERS, Shape, Step, World};
-use crate::domain::account::{CALL_STARTS_WITHIN_MS, CallResult, Decision, Takeover, Waiting, Write};
+use crate::domain::account::{
+    CALL_STARTS_WITHIN_MS, CallResult, Decision, Takeover, Waiting, Write, shift_ms, time_of,
+};
 use crate::domain::plan::{self, File, Plan, Refused};
 use crate::transport::FailReason;
 
@@ -293,16 +295,19 @@ impl World {
 
     fn snapshot(&mut self, claim: u64, released: bool) -> Box<Owning> {
         let lag = if self.keeps(Rule::SnapshotHasOwnClaim) { 0 } else { self.dice.below(30) };
+        // The clocks are right: a wait that is a millisecond too short shows.
         let takeover = if self.keeps(Rule::CrashCostsTheTimeout) {
-            Takeover { released, now: self.now, call_timeout_ms: CALL_TIMEOUT_MS, shift_ms: 0 }
+            Takeover { released, now: self.now, call_timeout_ms: CALL_TIMEOUT_MS, shift_ms: 0, doubt_ms: 0 }
         } else {
-            Takeover { released: true, now: self.now, call_timeout_ms: 0, shift_ms: 0 }
+            Takeover { released: true, now: self.now, call_timeout_ms: 0, shift_ms: 0, doubt_ms: 0 }
         };
         let mut partition = Partition::new(claim);
         for account in 0..self.settings.len() {
             let up_to = if lag == 0 { u64::MAX } else { claim.saturating_sub(lag) };
-            if let Some(event) = self.book.newest(account, up_to) {
+            if let Some((event, stored_at)) = self.book.newest(account, up_to) {
                 let settings = self.settings[account].clone();
+                let event_at = time_of(&event).expect("an owner's event has a time");
+                let takeover = Takeover { shift_ms: shift_ms(event_at, stored_at, 0), ..takeover };
                 partition.recover(WORKSPACE, account_id(account), settings, &event, takeover);
             }
         }

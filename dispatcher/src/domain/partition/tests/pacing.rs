@@ -57,7 +57,7 @@ impl Schedule {
 
     fn take_over(&mut self, released: bool) {
         let event = self.newest.clone().expect("something was written");
-        let takeover = Takeover { released, now: self.now, call_timeout_ms: 10_000, shift_ms: 0 };
+        let takeover = Takeover { released, now: self.now, call_timeout_ms: 10_000, shift_ms: 0, doubt_ms: 0 };
         self.partition = Partition::new(MESSAGES);
         self.partition.recover(WORKSPACE, ACCOUNT, self.settings.clone(), &event, takeover);
         self.read_all();

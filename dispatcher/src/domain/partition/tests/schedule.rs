@@ -16,7 +16,9 @@ use proptest::prelude::*;
 use super::super::Partition;
 use super::book::{WORKSPACE, account_id, account_index};
 use super::scenario::Dice;
-use crate::domain::account::{CallResult, Decision, Hold, PAUSE_MS, Settings, Takeover, Waiting, shift_ms, time_of};
+use crate::domain::account::{
+    CALL_STARTS_WITHIN_MS, CallResult, Decision, Hold, PAUSE_MS, Settings, Takeover, Waiting, shift_ms, time_of,
+};
 use crate::domain::limits::Limits;
 use crate::domain::limits::quiet::Quiet;
 use crate::domain::limits::tests::judge::{Judge, any_limits, quiet_hours, recipient_of};
@@ -51,6 +53,8 @@ impl Client {
 struct Handover {
     /// Milliseconds since the beginning, in the stream's time.
     at_ms: u64,
+    /// For how long nobody has the partition then: what it takes to notice a crash.
+    noticed_after_ms: u64,
     /// Whether the owner before let its calls end; otherwise it crashed, in the middle of whatever it did.
     released: bool,
     /// How far the new owner's clock is ahead of the stream's.
@@ -81,6 +85,8 @@ struct Office<'a> {
     /// Acceptances to come.
     arrivals: std::iter::Peekable<std::vec::IntoIter<(UnixMillis, usize, MessageId)>>,
     handovers: std::iter::Peekable<std::slice::Iter<'a, Handover>>,
+    /// The change of owner that is under way, and when there is a new one.
+    orphaned: Option<(UnixMillis, Handover)>,
     accepted: Vec<(usize, Waiting)>,
     newest: BTreeMap<usize, (Event, UnixMillis)>,
     settings: Vec<Settings>,
@@ -99,6 +105,7 @@ enum Next {
     Mended,
     Arrives,
     CallEnds,
+    Ends,
     Handover,
     Due,
 }
@@ -122,6 +129,7 @@ impl<'a> Office<'a> {
             ahead_ms: 0,
             arrivals: arrivals.into_iter().peekable(),
             handovers: handovers.iter().peekable(),
+            orphaned: None,
             accepted: vec![],
             newest: BTreeMap::new(),
             settings: clients.iter().map(|client| client.settings.clone()).collect(),
@@ -147,17 +155,20 @@ impl<'a> Office<'a> {
     }
 
     fn step(&mut self) {
+        let is_owned = self.orphaned.is_none();
         let due = self.partition.next_due().map(|at| UnixMillis(at.0 - self.ahead_ms).max(self.now));
         let times = [
             (self.mended.iter().map(|(at, _)| *at).min(), Next::Mended),
             (self.arrivals.peek().map(|(at, ..)| *at), Next::Arrives),
             (self.calls.iter().map(|call| call.ends).min(), Next::CallEnds),
-            (self.handovers.peek().map(|handover| BEGIN.plus_ms(handover.at_ms)), Next::Handover),
-            (due, Next::Due),
+            (self.handovers.peek().map(|next| BEGIN.plus_ms(next.at_ms)).filter(|_| is_owned), Next::Ends),
+            (self.orphaned.map(|(at, _)| at), Next::Handover),
+            (due.filter(|_| is_owned), Next::Due),
         ];
         let next = times.into_iter().filter_map(|(at, next)| Some((at?, next))).min();
         let (at, next) = next.expect("what waits, waits for something");
-        self.now = at;
+        // An owner ends after the one before it has begun.
+        self.now = self.now.max(at);
         match next {
             Next::Mended => {
                 let mended = self.mended.iter().position(|(time, _)| *time == at).expect("one of them");
@@ -176,6 +187,7 @@ impl<'a> Office<'a> {
                 let call = self.calls.swap_remove(ended);
                 self.call_ends(call);
             }
+            Next::Ends => self.ends(),
             Next::Handover => self.hand_over(),
             Next::Due => self.act(),
         }
@@ -213,7 +225,9 @@ impl<'a> Office<'a> {
                 let held_until = self.held_until[account];
                 assert!(held_until.is_none_or(|until| started.at >= until), "{account} is held until {held_until:?}");
                 let mut dice = Dice(started.message.0 ^ u64::from(started.attempt) << 40);
-                let ends = self.now.plus_ms(100 + dice.below(3_000));
+                // A slow one begins as late as it may, and takes as long.
+                let longest_ms = if dice.chance(20) { CALL_STARTS_WITHIN_MS + CALL_TIMEOUT_MS } else { 3_100 };
+                let ends = self.now.plus_ms(dice.between(100, longest_ms));
                 let (message, shown, start) = (started.message, started.at, self.now);
                 self.calls.push(Call { account, message, shown, start, ends, result: result(&mut dice) });
             }
@@ -260,7 +274,8 @@ impl<'a> Office<'a> {
         self.partition.set(account_id(account), self.settings[account].clone());
     }
 
-    fn hand_over(&mut self) {
+    /// The owner ends.
+    fn ends(&mut self) {
         let handover = *self.handovers.next().expect("there is one");
         for call in std::mem::take(&mut self.calls) {
             if handover.released {
@@ -273,13 +288,20 @@ impl<'a> Office<'a> {
                 self.judge(&call);
             }
         }
+        let lasts_ms = if handover.released { 0 } else { handover.noticed_after_ms };
+        self.orphaned = Some((self.now.plus_ms(lasts_ms), handover));
+    }
+
+    fn hand_over(&mut self) {
+        let (_, handover) = self.orphaned.take().expect("there is one");
         self.ahead_ms = handover.ahead_ms;
         let now = self.shown();
         self.partition = Partition::new(self.accepted.len() as u64 + 1);
         for (account, (event, stored_at)) in &self.newest {
             let event = Event::from_line(&event.to_line()).expect("its own form");
             let shift_ms = shift_ms(time_of(&event).expect("an attempt's event"), *stored_at, handover.ahead_ms);
-            let takeover = Takeover { released: handover.released, now, call_timeout_ms: CALL_TIMEOUT_MS, shift_ms };
+            let Handover { released, .. } = handover;
+            let takeover = Takeover { released, now, call_timeout_ms: CALL_TIMEOUT_MS, shift_ms, doubt_ms: 0 };
             let settings = self.settings[*account].clone();
             self.partition.recover(WORKSPACE, account_id(*account), settings, &event, takeover);
         }
@@ -319,7 +341,10 @@ fn any_client() -> impl Strategy<Value = Client> {
     // Some have all at once, some a message now and then.
     let pauses = prop_oneof![Just(0..1_u64), Just(0..60_000), Just(0..20_000_000)];
     let arrivals = pauses.prop_flat_map(|pause| prop::collection::vec(pause, 1..80));
-    (any_limits(BEGIN), arrivals).prop_map(|((limits, quiet, gap_ms), pauses)| {
+    // With a wide gap the floor is hardly ever what decides.
+    let narrow = prop::option::of((500..4_000_u64, 0..50_u64));
+    (any_limits(BEGIN), narrow, arrivals).prop_map(|((limits, quiet, gap_ms), narrow, pauses)| {
+        let gap_ms = narrow.map_or(gap_ms, |(low, more)| (low, low + more));
         let mut at = 0;
         let arrivals = pauses.into_iter().map(|pause| {
             at += pause;
@@ -332,10 +357,11 @@ fn any_client() -> impl Strategy<Value = Client> {
 fn any_handovers() -> impl Strategy<Value = Vec<Handover>> {
     // Some in the first minutes, when those that have all at once are busy.
     let at_ms = prop_oneof![0..10 * DAY_MS, 0..300_000_u64];
-    let handover = (at_ms, any::<bool>(), -4_000_i64..4_000);
+    let handover = (at_ms, any::<bool>(), 0..9_000_u64, -4_000_i64..4_000);
     prop::collection::vec(handover, 0..12).prop_map(|mut handovers| {
         handovers.sort();
-        let of = |(at_ms, released, ahead_ms)| Handover { at_ms, released, ahead_ms };
+        let of =
+            |(at_ms, released, noticed_after_ms, ahead_ms)| Handover { at_ms, noticed_after_ms, released, ahead_ms };
         handovers.into_iter().map(of).collect()
     })
 }
@@ -349,6 +375,23 @@ proptest! {
     ) {
         all_go_as_if_they_were_alone(&clients, &handovers);
     }
+}
+
+#[test]
+fn two_hundred_owners_in_half_an_hour_with_clocks_seconds_apart_break_no_floor() {
+    // Each gap is hardly more than its floor, so that whoever waits a moment too little shows.
+    let client = |low: u64| Client::new((low, low + 10), Limits::default(), None, vec![0; 300]);
+    let clients = [client(1_500), client(500), client(4_000)];
+    let handover = |n: u64| Handover {
+        at_ms: n * 9_000 + n * n % 5_000,
+        noticed_after_ms: n * 1_733 % 6_000,
+        released: n.is_multiple_of(3),
+        ahead_ms: (n * 1_997 % 8_000) as i64 - 4_000,
+    };
+    let handovers: Vec<_> = (1..200).map(handover).collect();
+    let sent = all_go_as_if_they_were_alone(&clients, &handovers);
+    let (_, _, last) = sent[1].last().expect("it sent something");
+    assert!(last.ms_since(BEGIN) > 600_000, "most of the owners met an account at work, the last at {last:?}");
 }
 
 /// So many messages a day, at odd times, for so many days.
@@ -380,6 +423,7 @@ fn two_years_of_four_accounts_break_no_rule_and_a_backlog_delays_nobody() {
     ];
     let handover = |n: u64| Handover {
         at_ms: n * 17 * DAY_MS + n * 3_333_333,
+        noticed_after_ms: n * 1_733 % 9_000,
         released: n.is_multiple_of(3),
         ahead_ms: n as i64 * 997 % 4_000 - 2_000,
     };

@@ -68,6 +68,42 @@ async fn a_connection_that_was_idle_for_too_long_is_not_used_again() {
     const { assert!(http_client::IDLE.as_secs() < 5) };
 }
 
+#[tokio::test]
+async fn a_permit_that_is_over_when_the_connection_stands_leaves_nothing_written() {
+    let server = TestServer::always(Reply::KeepOpen(answer("200 OK", "", SENT))).await;
+    let transport = account(&server.url(""));
+    assert_eq!(text_while(&transport, || false).await, Outcome::NotStarted);
+    assert_eq!(server.bytes(), 0);
+    // On a kept connection, too: it is closed, and the next request has one of its own.
+    assert!(is_sent(&text_by(&transport).await));
+    let (bytes, connections) = (server.bytes(), server.connections());
+    assert_eq!(text_while(&transport, || false).await, Outcome::NotStarted);
+    assert_eq!((server.bytes(), server.connections()), (bytes, connections));
+    assert!(is_sent(&text_by(&transport).await));
+    assert_eq!((server.requests().len(), server.connections()), (2, connections + 1));
+}
+
+#[tokio::test]
+async fn a_permit_is_asked_for_once_and_only_when_everything_else_is_ready() {
+    let server = TestServer::always(Reply::KeepOpen(answer("200 OK", "", SENT))).await;
+    let rule = rule("loopback");
+    let names = Arc::new(Changing { answers: vec![IpAddr::from([127, 0, 0, 1])], asked: AtomicUsize::new(0) });
+    let limit = Duration::from_secs(5);
+    let timeouts = Timeouts { connect: limit, call: limit, upload: limit, idle: limit };
+    let resolver = ProviderResolver::new(&rule, Arc::clone(&names) as Arc<dyn Lookup>);
+    let client = CloudClient::with(rule, resolver, timeouts).expect("TLS can be set up");
+    let base_url = format!("http://provider.test:{}", server.port());
+    let access = CloudAccess::new(&base_url, DEFAULT_VERSION, "1", "EAABtoken").expect("plain settings");
+    let asked = Arc::new(AtomicUsize::new(0));
+    let permitted = {
+        let asked = Arc::clone(&asked);
+        move || asked.fetch_add(1, Ordering::SeqCst) == 0 && names.asked.load(Ordering::SeqCst) > 0
+    };
+    let outcome = text_while(&client.account(access), permitted).await;
+    assert!(is_sent(&outcome), "it was asked before the name was looked up: {outcome:?}");
+    assert_eq!(asked.load(Ordering::SeqCst), 1);
+}
+
 /// A name service that is asked for one name and changes its answer.
 struct Changing {
     answers: Vec<IpAddr>,
