@@ -11,7 +11,7 @@ pub mod caller;
 pub mod chat;
 pub(crate) mod console;
 pub mod field;
-pub(crate) mod gather;
+pub mod gather;
 pub mod hand_over;
 pub mod idempotency_key;
 pub mod input;
