@@ -18,6 +18,8 @@ mod ledger;
 mod limits;
 #[path = "http/links.rs"]
 mod links;
+#[path = "http/long_statement.rs"]
+mod long_statement;
 #[path = "http/purge.rs"]
 mod purge;
 #[path = "http/reads.rs"]

@@ -14,4 +14,4 @@ pub use shell::consumer::ConsumeError;
 pub use shell::replay::{Rebuilt, ReplayError, Replayed, Until, rebuild, replay};
 pub use shell::run::{LedgerHandle, RunLedgerError, Status, run, start};
 pub use shell::service::ServeError;
-pub use shell::store::StoreError;
+pub use shell::store::{StoreError, tables_on_disk};

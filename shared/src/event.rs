@@ -7,6 +7,7 @@
 //! Not here: what follows from a fact (see each service's `domain/`).
 
 pub mod attempt;
+mod canonical;
 pub mod directory;
 pub mod message;
 mod pace;
@@ -145,6 +146,9 @@ impl Event {
     /// # Errors
     /// [`BadLine`] names the type where the line shows one; a line is never dropped in silence.
     pub fn from_line(line: &[u8]) -> Result<Self, BadLine> {
+        if let Some(event) = canonical::read(line) {
+            return Ok(event);
+        }
         serde_json::from_slice(line).map_err(|source| {
             let name = type_name(line);
             match name {
@@ -189,7 +193,16 @@ fn type_name(line: &[u8]) -> Option<String> {
 
 /// Splits a record's payload into its lines.
 pub fn lines(payload: &[u8]) -> impl Iterator<Item = &[u8]> {
-    payload.split(|byte| *byte == b'\n')
+    let mut rest = Some(payload);
+    std::iter::from_fn(move || {
+        let bytes = rest?;
+        let (line, after) = match memchr::memchr(b'\n', bytes) {
+            Some(end) => (&bytes[..end], Some(&bytes[end + 1..])),
+            None => (bytes, None),
+        };
+        rest = after;
+        Some(line)
+    })
 }
 
 /// The version number of a fresh event; `v` in the wire form.

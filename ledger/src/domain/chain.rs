@@ -6,10 +6,11 @@
 //! The log's digest after a record is SHA-256 over the digest before it, the sequence (8 bytes, little-endian), and
 //! subject and payload, each behind its length (4 bytes, little-endian).
 
-use angelia_shared::event::{BatchSealed, Digest, WriterOpened};
+use std::io::Write as _;
+
+use angelia_shared::event::{BatchSealed, Digest, Event, WriterOpened};
 use angelia_shared::ids::{MemberId, WriterId};
 use angelia_shared::log::Record;
-use angelia_shared::log::digest::Chain;
 use angelia_shared::members::{Seat, Service};
 use sha2::{Digest as _, Sha256};
 
@@ -67,7 +68,7 @@ impl WriterChain {
     pub fn opened(record: &Record, fact: &WriterOpened) -> Self {
         Self {
             n: 0,
-            digest: link(Digest::default(), std::slice::from_ref(record), &[subject_text(record)]),
+            digest: Frames::of(std::slice::from_ref(record)).link(Digest::default(), std::slice::from_ref(record), 0),
             head: record.seq,
             member: fact.member,
             service: service(&fact.role),
@@ -79,20 +80,10 @@ impl WriterChain {
         self.service.map(|service| Seat { service, member: self.member })
     }
 
-    /// The chain after `seal`, stored at `seq`, which covers `records` with these `subjects`, and whether it continues this
-    /// one.
+    /// The chain after `seal`, stored at `seq`, which covers records that make this `link`, and whether it continues this one.
     #[must_use]
-    pub fn sealed(
-        self,
-        writer: WriterId,
-        seal: &BatchSealed,
-        seq: u64,
-        records: &[Record],
-        subjects: &[String],
-    ) -> (Self, Option<Broken>) {
-        let continues = seal.n == self.n + 1
-            && seal.previous_digest == self.digest
-            && seal.digest == link(seal.previous_digest, records, subjects);
+    pub fn sealed(self, writer: WriterId, seal: &BatchSealed, seq: u64, link: Digest) -> (Self, Option<Broken>) {
+        let continues = seal.n == self.n + 1 && seal.previous_digest == self.digest && seal.digest == link;
         // What is told is taken on, so that only the first seal that breaks is named.
         let after = Self { n: seal.n, digest: seal.digest, head: seq, ..self };
         (after, (!continues).then_some(Broken::SealBroken(writer)))
@@ -109,30 +100,174 @@ fn service(role: &str) -> Option<Service> {
     }
 }
 
-fn link(previous: Digest, records: &[Record], subjects: &[String]) -> Digest {
-    let mut chain = Chain::after(previous);
-    for (record, subject) in records.iter().zip(subjects) {
-        chain.record(subject, &record.payload);
-    }
-    chain.finish()
+/// What both chains make of a batch. That is half of a replay's work and needs nothing but the records, so it can be done
+/// ahead of the fold, on another core.
+#[derive(Clone, Debug)]
+pub struct Digests {
+    frames: Frames,
+    before: Digest,
+    /// The first record of which the log's digest is known.
+    first: usize,
+    /// The log's digest after each record from there on.
+    log: Vec<Digest>,
+    /// The batch's seal, and the link that the records make which it covers.
+    seal: Option<(BatchSealed, Digest)>,
 }
 
-/// The log's digest after `record`, whose subject has this text.
-pub fn log_digest(before: Digest, record: &Record, subject: &str) -> Digest {
-    let mut sha = Sha256::new_with_prefix(before.0);
-    sha.update(record.seq.to_le_bytes());
-    for text in [subject.as_bytes(), &record.payload] {
-        let len = u32::try_from(text.len()).expect("the broker's limit of a record is far below 4 GiB");
-        sha.update(len.to_le_bytes());
-        sha.update(text);
+impl Digests {
+    /// Those of a batch; `before` is the log's digest before its record of number `first`.
+    pub fn of(before: Digest, first: usize, batch: &[Record]) -> Self {
+        let frames = Frames::of(batch);
+        let mut newest = before;
+        let log = batch.iter().enumerate().skip(first).map(|(number, record)| {
+            newest = frames.log_digest(newest, record, number);
+            newest
+        });
+        let log = log.collect();
+        let seal = batch.split_last().and_then(|(last, records)| {
+            let seal = seal_of(last)?;
+            let link = frames.link_of(&seal, records);
+            Some((seal, link))
+        });
+        Self { frames, before, first, log, seal }
     }
-    Digest(sha.finalize().into())
+
+    /// Whether they begin where a fold goes on.
+    pub fn fit(&self, before: Digest, first: usize, batch: &[Record]) -> bool {
+        (self.before, self.first, self.first + self.log.len()) == (before, first, batch.len())
+    }
+
+    /// The log's digest after the batch.
+    pub fn after(&self) -> Digest {
+        self.log.last().copied().unwrap_or(self.before)
+    }
+
+    /// The log's digest after the record of this number.
+    pub fn log_after(&self, number: usize) -> Digest {
+        self.log[number - self.first]
+    }
+
+    /// The link that the records make which `seal` covers; `before` are all that stand before it.
+    pub fn link(&self, seal: &BatchSealed, before: &[Record]) -> Digest {
+        match &self.seal {
+            Some((known, link)) if known == seal => *link,
+            // More than one line in a seal's record: nothing that a writer writes.
+            Some(_) | None => self.frames.link_of(seal, before),
+        }
+    }
 }
 
-/// A record's subject as both chains have it.
-pub fn subject_text(record: &Record) -> String {
-    match &record.subject {
-        Ok(subject) => subject.to_string(),
-        Err(bad) => bad.0.clone(),
+/// The seal that a record is.
+fn seal_of(record: &Record) -> Option<BatchSealed> {
+    if !record.ends_batch() {
+        return None;
+    }
+    match Event::from_line(&record.payload) {
+        Ok(Event::BatchSealed(seal) | Event::WriterClosed(seal)) => Some(seal),
+        Ok(_) | Err(_) => None,
+    }
+}
+
+/// How many of `before`, the records that stand before a seal, it covers: a batch is contiguous, so they are the newest.
+pub fn covered(seal: &BatchSealed, before: &[Record]) -> usize {
+    usize::try_from(seal.count).unwrap_or(usize::MAX).min(before.len())
+}
+
+/// What both chains digest of each record of a batch before its payload: the subject behind its length, and the payload's
+/// length.
+#[derive(Clone, Debug, Default)]
+struct Frames {
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+impl Frames {
+    fn of(records: &[Record]) -> Self {
+        let (mut bytes, mut ends) = (Vec::with_capacity(records.len() * 80), Vec::with_capacity(records.len()));
+        for record in records {
+            let start = bytes.len();
+            bytes.extend_from_slice(&[0; 4]);
+            match &record.subject {
+                Ok(subject) => write!(bytes, "{subject}").expect("memory takes any text"),
+                Err(bad) => bytes.extend_from_slice(bad.0.as_bytes()),
+            }
+            let subject_len = len_of(bytes.len() - start - 4);
+            bytes[start..start + 4].copy_from_slice(&subject_len);
+            bytes.extend_from_slice(&len_of(record.payload.len()));
+            ends.push(bytes.len());
+        }
+        Self { bytes, ends }
+    }
+
+    fn get(&self, number: usize) -> &[u8] {
+        let start = number.checked_sub(1).map_or(0, |before| self.ends[before]);
+        &self.bytes[start..self.ends[number]]
+    }
+
+    /// The chain of `previous` and these records, the first of which has the frame of this number.
+    fn link(&self, previous: Digest, records: &[Record], first: usize) -> Digest {
+        let mut sha = Sha256::new_with_prefix(previous.0);
+        for (record, number) in records.iter().zip(first..) {
+            sha.update(self.get(number));
+            sha.update(&record.payload);
+        }
+        Digest(sha.finalize().into())
+    }
+
+    fn link_of(&self, seal: &BatchSealed, before: &[Record]) -> Digest {
+        let first = before.len() - covered(seal, before);
+        self.link(seal.previous_digest, &before[first..], first)
+    }
+
+    /// The log's digest after `record`, which has the frame of this number.
+    fn log_digest(&self, before: Digest, record: &Record, number: usize) -> Digest {
+        let mut sha = Sha256::new_with_prefix(before.0);
+        sha.update(record.seq.to_le_bytes());
+        sha.update(self.get(number));
+        sha.update(&record.payload);
+        Digest(sha.finalize().into())
+    }
+}
+
+fn len_of(len: usize) -> [u8; 4] {
+    u32::try_from(len).expect("the broker's limit of a record is far below 4 GiB").to_le_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use angelia_shared::log::digest::Chain;
+    use angelia_shared::subject::{BadSubject, Partition, Subject};
+    use angelia_shared::units::UnixMillis;
+
+    use super::*;
+
+    #[test]
+    fn both_chains_are_those_of_their_definition() {
+        let subjects =
+            [Ok(Subject::Checkpoint), Err(BadSubject("ev.later.x".to_owned())), Ok(Subject::Accepted(Partition(7)))];
+        let texts = ["ev.checkpoint", "ev.later.x", "ev.accepted.7"];
+        let records: Vec<_> = subjects
+            .into_iter()
+            .zip(1_u64..)
+            .map(|(subject, seq)| {
+                let payload = "a line".repeat(seq as usize).into();
+                Record { seq, at: UnixMillis(0), subject, payload, pending: 0 }
+            })
+            .collect();
+        let frames = Frames::of(&records);
+        let mut chain = Chain::after(Digest([9; 32]));
+        for (number, (record, text)) in records.iter().zip(texts).enumerate() {
+            let mut sha = Sha256::new_with_prefix([7; 32]);
+            sha.update(record.seq.to_le_bytes());
+            for part in [text.as_bytes(), &record.payload] {
+                sha.update((part.len() as u32).to_le_bytes());
+                sha.update(part);
+            }
+            assert_eq!(frames.log_digest(Digest([7; 32]), record, number), Digest(sha.finalize().into()));
+            if number > 0 {
+                chain.record(text, &record.payload);
+            }
+        }
+        assert_eq!(frames.link(Digest([9; 32]), &records[1..], 1), chain.finish());
     }
 }

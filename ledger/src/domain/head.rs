@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use angelia_shared::event::Digest;
+use angelia_shared::event::{Digest, Event};
 use angelia_shared::ids::MemberId;
 use smallvec::SmallVec;
 
@@ -14,17 +14,6 @@ const UNKNOWN_NAMES_MAX: usize = 64;
 const UNKNOWN_NAME_CHARS: usize = 64;
 /// What the others are counted under.
 const OTHERS: &str = "(others)";
-
-/// Events that say something of messages, money or the directory; the others are book-keeping of the log itself.
-const BOOK_KEEPING: [&str; 7] = [
-    "PartitionClaimed",
-    "PartitionReleased",
-    "WriterOpened",
-    "BatchSealed",
-    "WriterFenced",
-    "WriterClosed",
-    "LedgerCheckpointed",
-];
 
 /// The newest record of the ledger's claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,9 +89,18 @@ fn count(counts: &mut BTreeMap<String, u64>, name: &str) {
     }
 }
 
-/// Whether an event says something of messages, money or the directory.
-pub fn is_fact(name: &str) -> bool {
-    !BOOK_KEEPING.contains(&name)
+/// Whether an event says something of messages, money or the directory; the others are book-keeping of the log itself.
+pub fn is_fact(event: &Event) -> bool {
+    !matches!(
+        event,
+        Event::PartitionClaimed(_)
+            | Event::PartitionReleased(_)
+            | Event::WriterOpened(_)
+            | Event::BatchSealed(_)
+            | Event::WriterFenced(_)
+            | Event::WriterClosed(_)
+            | Event::LedgerCheckpointed(_)
+    )
 }
 
 /// Where the projection is.

@@ -23,7 +23,7 @@ use angelia_shared::log::digest::sha256;
 use angelia_shared::subject::Subject;
 
 use super::acceptance::{self, Acceptance};
-use super::chain::{log_digest, subject_text};
+use super::chain::Digests;
 use super::contradiction::{Broken, Contradiction, Kept};
 use super::digest::state_digest;
 use super::head::{Head, is_fact};
@@ -88,18 +88,30 @@ impl<T: Tables> Projection<T> {
     /// # Errors
     /// When the store cannot be used: the projection is then between two states and must be thrown away.
     pub fn fold(&mut self, batch: &[Record]) -> Result<Report, T::Error> {
+        let digests = Digests::of(self.head.log_digest, self.folded(batch), batch);
+        self.fold_digested(batch, &digests)
+    }
+
+    /// The same with digests that were made ahead.
+    ///
+    /// # Errors
+    /// As [`fold`](Self::fold).
+    pub fn fold_digested(&mut self, batch: &[Record], digests: &Digests) -> Result<Report, T::Error> {
+        let folded = self.folded(batch);
+        if !digests.fit(self.head.log_digest, folded, batch) {
+            return self.fold(batch);
+        }
+        // Taken up from within a batch, what was before it is not known any more; its first record is folded then.
+        let log_before = (self.head.seq == self.head.batch_end).then_some(self.head.log_digest);
         let mut fold = Fold {
             tables: &mut self.tables,
             head: &mut self.head,
             shared: SharedRows::default(),
             report: Report::default(),
-            log_before: None,
-            subjects: batch.iter().map(subject_text).collect(),
+            log_before,
+            digests,
         };
-        let folded = fold.head.seq;
-        // Taken up from within a batch, what was before it is not known any more; its first record is folded then.
-        fold.log_before = (folded == fold.head.batch_end).then_some(fold.head.log_digest);
-        for (at, record) in batch.iter().enumerate().filter(|(_, record)| record.seq > folded) {
+        for (at, record) in batch.iter().enumerate().skip(folded) {
             fold.record(record, &batch[..at])?;
             if fold.tables.is_full() {
                 fold.tables.put(&(), &*fold.head);
@@ -116,6 +128,11 @@ impl<T: Tables> Projection<T> {
             self.tables.put(&(), &self.head);
         }
         Ok(report)
+    }
+
+    /// How many of the batch's records were folded already.
+    fn folded(&self, batch: &[Record]) -> usize {
+        batch.iter().take_while(|record| record.seq <= self.head.seq).count()
     }
 }
 
@@ -134,14 +151,14 @@ struct Fold<'a, T> {
     report: Report,
     /// The log's digest at the end of the batch before.
     log_before: Option<Digest>,
-    /// The subjects of the batch's records, as both chains have them.
-    subjects: Vec<String>,
+    /// What both chains make of the batch.
+    digests: &'a Digests,
 }
 
 impl<T: Tables> Fold<'_, T> {
     /// Folds one record; `before` are those that stand before it in its batch.
     fn record(&mut self, record: &Record, before: &[Record]) -> Result<(), T::Error> {
-        self.head.log_digest = log_digest(self.head.log_digest, record, &self.subjects[before.len()]);
+        self.head.log_digest = self.digests.log_after(before.len());
         if self.head.seq == 0 {
             self.head.first = sha256(&record.payload);
         }
@@ -159,7 +176,7 @@ impl<T: Tables> Fold<'_, T> {
                 (Ok(subject), Ok(event)) => {
                     if self.event(at, *subject, &event, record, before)? {
                         self.head.counts.event(event.name());
-                        if is_fact(event.name()) {
+                        if is_fact(&event) {
                             self.head.last_fact = record.seq;
                         }
                     } else {

@@ -4,12 +4,16 @@
 
 mod checkpoints;
 
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::thread;
+
 use angelia_shared::event::Digest;
-use angelia_shared::log::EventLog;
+use angelia_shared::log::{EventLog, Record};
 
 use self::checkpoints::Checkpoints;
 use crate::audit::point::Point;
 use crate::audit::read::{Progress, ReadLogError, Reading, missing};
+use crate::domain::chain::Digests;
 use crate::domain::contradiction::Contradiction;
 use crate::domain::digest::state_digest;
 use crate::domain::lean_tables::LeanTables;
@@ -40,6 +44,9 @@ pub enum ReplayError {
     /// A row in memory cannot be read back: a bug.
     #[error("cannot read a row back")]
     Row(#[from] Unreadable),
+    /// A thread cannot be started.
+    #[error("cannot start a thread for the digests")]
+    Thread(#[source] std::io::Error),
     /// The work was cut off: a bug, or the end of the program.
     #[error("the replay was cut off")]
     CutOff,
@@ -121,7 +128,17 @@ pub async fn rebuild(
     Ok(rebuilt)
 }
 
-/// Folds until the end, or until the point; gives the reading back when its end was reached.
+/// Pieces of digested batches that may wait for the fold.
+const PIECES_WAITING: usize = 8;
+
+/// Batches with what the chains make of them, and the last sequence read with them.
+struct Digested {
+    batches: Vec<(Vec<Record>, Digests)>,
+    last: u64,
+}
+
+/// Folds until the end, or until the point; gives the reading back when its end was reached. The chains, which are half of
+/// the work, are made ahead on a thread of their own.
 fn fold(
     mut reading: Reading,
     checkpoints: Checkpoints,
@@ -130,26 +147,64 @@ fn fold(
 ) -> Result<(Rebuilt, Option<Reading>), ReplayError> {
     let mut rebuilt =
         Rebuilt { projection: Projection::default(), contradictions: Vec::new(), checkpoints, passed: None };
-    let mut batch = Vec::new();
+    let (give, pieces) = sync_channel(PIECES_WAITING);
+    let source = &mut reading;
+    let ended: Result<Flow, ReplayError> = thread::scope(|scope| {
+        let digesting = thread::Builder::new().name("replay-digests".to_owned());
+        let digesting = digesting.spawn_scoped(scope, move || digest(source, &give)).map_err(ReplayError::Thread)?;
+        for Digested { batches, last } in pieces {
+            for (batch, digests) in batches {
+                if rebuilt.take(&batch, &digests, until)? == Flow::Beyond {
+                    return Ok(Flow::Beyond);
+                }
+            }
+            tell(Progress { done: last, of: until.end });
+        }
+        digesting.join().map_err(|_| ReplayError::CutOff)?;
+        Ok(Flow::Within)
+    });
+    Ok((rebuilt, (ended? == Flow::Within).then_some(reading)))
+}
+
+/// Whether a fold has gone as far as it should.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Flow {
+    Within,
+    Beyond,
+}
+
+impl Rebuilt {
+    /// Folds a batch, unless it is beyond the end.
+    fn take(&mut self, batch: &[Record], digests: &Digests, until: Until) -> Result<Flow, ReplayError> {
+        let Some(&Record { seq, at, .. }) = batch.last() else { return Ok(Flow::Within) };
+        if seq > until.end || until.point.is_some_and(|point| point.is_before(seq, at)) {
+            return Ok(Flow::Beyond);
+        }
+        self.contradictions.extend(self.projection.fold_digested(batch, digests)?.contradictions);
+        self.checkpoints.compare(&self.projection)?;
+        if until.passing == Some(seq) {
+            self.passed = Some(self.digest()?);
+        }
+        Ok(Flow::Within)
+    }
+}
+
+/// Makes the chains of whole batches until the end, or until nobody wants more.
+fn digest(reading: &mut Reading, give: &SyncSender<Digested>) {
+    let (mut batch, mut newest) = (Vec::new(), Digest::default());
     while let Some(piece) = reading.blocking_next() {
-        let last = piece.last().map_or(0, |record| record.seq);
+        let mut digested = Digested { batches: Vec::new(), last: piece.last().map_or(0, |record| record.seq) };
         for record in piece {
-            let (seq, at, ends) = (record.seq, record.at, record.ends_batch());
+            let ends = record.ends_batch();
             batch.push(record);
-            if !ends {
-                continue;
-            }
-            if seq > until.end || until.point.is_some_and(|point| point.is_before(seq, at)) {
-                return Ok((rebuilt, None));
-            }
-            rebuilt.contradictions.extend(rebuilt.projection.fold(&batch)?.contradictions);
-            rebuilt.checkpoints.compare(&rebuilt.projection)?;
-            batch.clear();
-            if until.passing == Some(seq) {
-                rebuilt.passed = Some(rebuilt.digest()?);
+            if ends {
+                let digests = Digests::of(newest, 0, &batch);
+                newest = digests.after();
+                digested.batches.push((std::mem::take(&mut batch), digests));
             }
         }
-        tell(Progress { done: last, of: until.end });
+        if give.send(digested).is_err() {
+            return;
+        }
     }
-    Ok((rebuilt, Some(reading)))
 }

@@ -25,6 +25,7 @@ use crate::domain::table::{Decoder, Direction, Row as _, Span, Unreadable, Visit
 use crate::metrics as names;
 
 pub(crate) use overlay::Overlay;
+pub use overlay::tables_on_disk;
 
 /// Version of the rows' bytes. Another one on disk is rebuilt, not converted: the log is the truth.
 const LAYOUT: u32 = 5;

@@ -63,7 +63,7 @@ variants!(POLICIES, policy_name, UnknownPolicy { Refund, Charge });
 variants!(RECIPIENTS, to_name, To { ChatId, Jid, Phone, ChatName });
 
 /// The files of a folder of `tests/golden/`, by name without `.json`: one line each.
-fn golden(folder: &str) -> BTreeMap<String, Vec<u8>> {
+pub(super) fn golden(folder: &str) -> BTreeMap<String, Vec<u8>> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(folder);
     let mut files = BTreeMap::new();
     for entry in std::fs::read_dir(folder).unwrap() {
@@ -224,4 +224,12 @@ fn a_line_is_one_line_whatever_the_text_holds() {
     let payload = [&line[..], &line[..]].join(&b'\n');
     let read: Vec<_> = lines(&payload).map(|line| Event::from_line(line).unwrap()).collect();
     assert_eq!(read, [event.clone(), event]);
+}
+
+proptest::proptest! {
+    #[test]
+    fn lines_are_what_stands_between_line_ends(payload in "[a\n]{0,12}") {
+        let split: Vec<&[u8]> = payload.as_bytes().split(|byte| *byte == b'\n').collect();
+        proptest::prop_assert_eq!(lines(payload.as_bytes()).collect::<Vec<_>>(), split);
+    }
 }

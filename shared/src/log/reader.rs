@@ -14,7 +14,7 @@ use std::time::Duration;
 use async_nats::jetstream::consumer::pull::{Ordered, OrderedConfig};
 use async_nats::jetstream::consumer::{Consumer, DeliverPolicy};
 use bytes::Bytes;
-use futures_util::StreamExt as _;
+use futures_util::{FutureExt as _, StreamExt as _};
 use tracing::{debug, warn};
 
 use super::connection::identity;
@@ -162,7 +162,12 @@ impl Reader {
                 }
                 continue;
             };
-            match tokio::time::timeout(CONNECTION_CHECK, stream.next()).await {
+            // Most often it is here already, and no timer is needed.
+            let next = match stream.next().now_or_never() {
+                Some(next) => Ok(next),
+                None => tokio::time::timeout(CONNECTION_CHECK, stream.next()).await,
+            };
+            match next {
                 Err(_idle) if identity(&self.log.client) == self.connection => {}
                 Err(_) => self.stream = None,
                 Ok(None) => self.stream = None,
@@ -172,19 +177,18 @@ impl Reader {
                     tokio::time::sleep(REOPEN_PAUSE).await;
                 }
                 Ok(Some(Ok(message))) => {
-                    let Ok(info) = message.info() else { continue };
-                    let (seq, pending) = (info.stream_sequence, info.pending);
+                    let message = message.message;
+                    let reply = message.reply.as_deref();
+                    let Some(Delivery { seq, at, pending }) = reply.and_then(Delivery::read) else { continue };
                     if seq <= self.last {
                         continue;
                     }
                     if self.options.filters.is_empty() && seq != self.last + 1 {
                         return Err(ReadError::Gap { missing_from: self.last + 1, missing_to: seq - 1 });
                     }
-                    let at = i64::try_from(info.published.unix_timestamp_nanos() / 1_000_000).unwrap_or(0);
                     self.last = seq;
-                    let message = message.message;
                     let subject = message.subject.parse();
-                    return Ok(Record { seq, at: UnixMillis(at), subject, payload: message.payload, pending });
+                    return Ok(Record { seq, at, subject, payload: message.payload, pending });
                 }
             }
         }
@@ -241,5 +245,50 @@ impl Reader {
         }
         self.lost_end = (self.lost_end.0 + 1, end);
         Err(EndsBefore(end).into())
+    }
+}
+
+/// What the broker says of a record it delivers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Delivery {
+    seq: u64,
+    at: UnixMillis,
+    pending: u64,
+}
+
+impl Delivery {
+    /// Reads the subject under which the broker wants to hear that the record has arrived:
+    /// `$JS.ACK.{stream}.{consumer}.{deliveries}.{sequence}.{consumer's sequence}.{nanoseconds}.{pending}`, in newer ones with
+    /// the domain and the account before the stream, and with more behind.
+    ///
+    /// Source: ADR-15 of NATS. The client can read all of it; of a replay that was a visible part.
+    fn read(reply: &str) -> Option<Self> {
+        let mut tokens = reply.strip_prefix("$JS.ACK.")?.split('.');
+        let is_newer = tokens.clone().nth(8).is_some();
+        let seq = tokens.nth(if is_newer { 5 } else { 3 })?.parse().ok()?;
+        let nanoseconds: i64 = tokens.nth(1)?.parse().ok()?;
+        let pending = tokens.next()?.parse().ok()?;
+        Some(Self { seq, at: UnixMillis(nanoseconds / 1_000_000), pending })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_forms_of_a_delivery_are_read() {
+        let expected = Some(Delivery { seq: 51, at: UnixMillis(1_700_000_000_123), pending: 7 });
+        for reply in [
+            "$JS.ACK.EV.reader-1.1.51.52.1700000000123999999.7",
+            "$JS.ACK.hub.ACCOUNT.EV.reader-1.1.51.52.1700000000123999999.7",
+            "$JS.ACK._.ACCOUNT.EV.reader-1.1.51.52.1700000000123999999.7.dice",
+        ] {
+            assert_eq!(Delivery::read(reply), expected, "{reply}");
+        }
+        for reply in ["$JS.ACK.EV.reader-1.1.51.52.1700000000123999999", "$JS.ACK.EV.reader-1.1.x.52.17.7", "_INBOX.1"]
+        {
+            assert_eq!(Delivery::read(reply), None, "{reply}");
+        }
     }
 }

@@ -30,6 +30,10 @@ mod verify;
 
 use clap::{Parser, Subcommand};
 
+/// The product's, or what is folded, read and counted here would cost more than there.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[derive(Parser)]
 #[command(name = "angelia-bench", about = "Benchmarks with their baselines in the same run")]
 struct Cli {

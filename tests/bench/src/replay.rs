@@ -6,6 +6,7 @@
 
 mod author;
 mod live;
+mod stores;
 mod targets;
 
 use angelia_shared::log::{BatchOfRecords, EventLog};
@@ -13,6 +14,7 @@ use angelia_shared::testing::TestBroker;
 
 use self::author::Author;
 use crate::machine;
+use crate::stats::Spread;
 use crate::table::{self, Aim, Row};
 
 #[derive(clap::Args)]
@@ -23,6 +25,15 @@ pub(crate) struct Args {
     /// Rounds; the targets take turns in each.
     #[arg(long, default_value_t = 5)]
     rounds: usize,
+    /// Targets that take turns, beside the bare consumer; all of them when none is named.
+    #[arg(long, value_enum, value_delimiter = ',')]
+    only: Vec<Target>,
+    /// Stores into which the log is folded from memory, for comparison.
+    #[arg(long, value_enum, value_delimiter = ',', num_args = 0.., default_values_t = stores::Kind::ALL)]
+    stores: Vec<stores::Kind>,
+    /// How much gathers before it is written into one of those, in KiB.
+    #[arg(long, value_delimiter = ',', default_values_t = [64, 4096])]
+    flush_kib: Vec<usize>,
     /// Workspaces of every log that is written here.
     #[arg(long, default_value_t = 10_000)]
     workspaces: usize,
@@ -70,21 +81,68 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What takes turns; each says how many seconds it took.
-const TARGETS: usize = 5;
+/// What takes turns with the bare consumer; each says how many seconds it took.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Target {
+    /// A replay in memory.
+    Replay,
+    /// A ledger that starts with an empty folder.
+    Cold,
+    /// The fold alone, over tables in memory.
+    Fold,
+    /// What of the fold is digests.
+    Digests,
+    /// What of the fold is reading lines and the rules.
+    Rules,
+    /// The audit's own check.
+    Verify,
+}
 
-async fn measure(at: usize, log: &EventLog, end: u64, batches: &[BatchOfRecords]) -> anyhow::Result<f64> {
-    match at {
-        0 => targets::bare(log, end).await,
-        1 => targets::replay(log, end).await,
-        2 => targets::cold_ledger(log).await,
-        3 => targets::fold(batches),
-        _ => targets::verify(log).await,
+impl Target {
+    const ALL: [Self; 6] = [Self::Replay, Self::Cold, Self::Fold, Self::Digests, Self::Rules, Self::Verify];
+
+    async fn measure(self, written: &Written) -> anyhow::Result<f64> {
+        let Written { log, end, batches, .. } = written;
+        match self {
+            Self::Replay => targets::replay(log, *end).await,
+            Self::Cold => targets::cold_ledger(log).await,
+            Self::Fold => targets::fold(batches),
+            Self::Digests => targets::halves(batches).map(|[digests, _]| digests),
+            Self::Rules => targets::halves(batches).map(|[_, rules]| rules),
+            Self::Verify => targets::verify(log).await,
+        }
+    }
+
+    /// The rows of what `took` so many seconds, beside the same rounds of the `bare` consumer.
+    fn rows(self, events: f64, took: &[f64], bare: &[f64]) -> Vec<Row> {
+        let rates = |what, aim| Row::new(what, "events/s", 0, took.iter().map(|took| events / took).collect(), aim);
+        let share = |least| {
+            let shares = took.iter().zip(bare).map(|(took, bare)| bare / took).collect();
+            Row::new("  of the bare consumer, same round", "times", 2, shares, Aim::AtLeast(least))
+        };
+        match self {
+            Self::Replay => vec![rates("replay without store", Aim::None), share(0.8)],
+            Self::Cold => vec![rates("replay into sled, cold start", Aim::None), share(0.5)],
+            Self::Fold => vec![rates("pure fold from memory, one core", Aim::AtLeast(1_500_000.0))],
+            Self::Digests => vec![rates("  its digests of log and seals alone", Aim::None)],
+            Self::Rules => vec![rates("  its lines and rules alone", Aim::None)],
+            Self::Verify => {
+                let a_million = took.iter().map(|took| took * 1_000_000.0 / events).collect();
+                vec![Row::new("verify, of 1,000,000 events", "s", 2, a_million, Aim::AtMost(10.0))]
+            }
+        }
     }
 }
 
-async fn rates(args: &Args) -> anyhow::Result<Vec<Row>> {
-    let broker = TestBroker::start().await;
+/// The log that is read again and again.
+struct Written {
+    log: EventLog,
+    end: u64,
+    batches: Vec<BatchOfRecords>,
+    events: f64,
+}
+
+async fn write(broker: &TestBroker, args: &Args) -> anyhow::Result<Written> {
     let log = broker.log().await;
     let mut author = Author::open(log.clone(), args.workspaces, args.seed).await?;
     while author.events < args.events {
@@ -97,26 +155,36 @@ async fn rates(args: &Args) -> anyhow::Result<Vec<Row>> {
         "log to replay: {} events in {end} records (seals not counted), {} messages",
         author.events, author.messages
     );
-    let mut seconds = [const { Vec::new() }; TARGETS];
+    Ok(Written { log, end, batches, events: author.events as f64 })
+}
+
+async fn rates(args: &Args) -> anyhow::Result<Vec<Row>> {
+    let broker = TestBroker::start().await;
+    let written = write(&broker, args).await?;
+    let named = |target: &Target| args.only.is_empty() || args.only.contains(target);
+    let targets: Vec<_> = Target::ALL.into_iter().filter(named).collect();
+    let stores: Vec<_> = args.stores.iter().flat_map(|store| store.flushes(&args.flush_kib)).collect();
+    let (mut bare, mut seconds) = (Vec::new(), vec![Vec::new(); targets.len()]);
+    let mut stored = vec![Vec::new(); stores.len()];
     for _ in 0..args.rounds {
-        for (at, seconds) in seconds.iter_mut().enumerate() {
-            seconds.push(measure(at, &log, end, &batches).await?);
+        bare.push(targets::bare(&written.log, written.end).await?);
+        for (target, seconds) in targets.iter().zip(&mut seconds) {
+            seconds.push(target.measure(&written).await?);
+        }
+        for ((store, flush_kib), seconds) in stores.iter().zip(&mut stored) {
+            seconds.push(store.fold(flush_kib * 1_024, &written.batches)?);
         }
     }
-    let events = author.events as f64;
-    let [bare, replay, cold, fold, verify] = seconds;
-    let rate = |seconds: &[f64]| seconds.iter().map(|took| events / took).collect::<Vec<_>>();
-    let share = |seconds: &[f64]| seconds.iter().zip(&bare).map(|(took, bare)| bare / took).collect::<Vec<_>>();
-    let a_million = verify.iter().map(|took| took * 1_000_000.0 / events).collect();
-    Ok(vec![
-        Row::new("bare consumer that counts", "events/s", 0, rate(&bare), Aim::None),
-        Row::new("replay without store", "events/s", 0, rate(&replay), Aim::None),
-        Row::new("  of the bare consumer, same round", "times", 2, share(&replay), Aim::AtLeast(0.8)),
-        Row::new("replay into sled, cold start", "events/s", 0, rate(&cold), Aim::None),
-        Row::new("  of the bare consumer, same round", "times", 2, share(&cold), Aim::AtLeast(0.5)),
-        Row::new("pure fold from memory, one core", "events/s", 0, rate(&fold), Aim::AtLeast(1_500_000.0)),
-        Row::new("verify, of 1,000,000 events", "s", 2, a_million, Aim::AtMost(10.0)),
-    ])
+    let rate = bare.iter().map(|took| written.events / took).collect();
+    let mut rows = vec![Row::new("bare consumer that counts", "events/s", 0, rate, Aim::None)];
+    for (target, took) in targets.iter().zip(&seconds) {
+        rows.extend(target.rows(written.events, took, &bare));
+    }
+    for ((store, flush_kib), took) in stores.iter().zip(&stored) {
+        let what = store.label(*flush_kib);
+        rows.push(Row::new(what, "events/s", 0, took.iter().map(|took| written.events / took).collect(), Aim::None));
+    }
+    Ok(rows)
 }
 
 async fn memory(args: &Args) -> anyhow::Result<Vec<Row>> {
@@ -124,6 +192,8 @@ async fn memory(args: &Args) -> anyhow::Result<Vec<Row>> {
     let log = broker.log().await;
     let mut author = Author::open(log.clone(), args.workspaces, args.seed).await?;
     let mut rows = Vec::new();
+    // The size before, and what the ledger took then.
+    let mut smaller: Option<(u64, f64)> = None;
     for &messages in &args.memory {
         author.write(messages.saturating_sub(author.messages), args.lived).await?;
         let (mut resident, mut largest, mut seconds) = (Vec::new(), Vec::new(), Vec::new());
@@ -136,7 +206,12 @@ async fn memory(args: &Args) -> anyhow::Result<Vec<Row>> {
         }
         let what = |of: &str| format!("{} messages, {} events: {of}", author.messages, author.events);
         let aim = if messages == MEMORY_AIM_AT { Aim::AtMost(300.0) } else { Aim::None };
+        let median = Spread::of(&resident).median;
         rows.push(Row::new(what("ledger, caught up"), "MiB", 0, resident, aim));
+        if let Some((fewer, less)) = smaller.replace((author.messages, median)) {
+            let bytes = (median - less) * f64::from(1 << 20) / (author.messages - fewer) as f64;
+            rows.push(Row::new("  growth, for each message more", "bytes", 0, vec![bytes], Aim::None));
+        }
         rows.push(Row::new("  at most on the way", "MiB", 0, largest, aim));
         rows.push(Row::new("  cold start", "s", 1, seconds, Aim::None));
         for command in ["verify", "replay"] {

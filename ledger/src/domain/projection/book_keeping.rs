@@ -7,7 +7,7 @@ use angelia_shared::event::{BatchSealed, Digest, LedgerCheckpointed, WriterOpene
 use angelia_shared::ids::{MemberId, Position, WriterId};
 use angelia_shared::log::Record;
 
-use super::super::chain::WriterChain;
+use super::super::chain::{WriterChain, covered};
 use super::super::contradiction::Broken;
 use super::super::digest::state_digest;
 use super::super::head::{Checkpoint, Claim};
@@ -60,15 +60,13 @@ impl<T: Tables> Fold<'_, T> {
         seal: &BatchSealed,
         before: &[Record],
     ) -> Result<(), T::Error> {
-        // A batch is contiguous, so its records are the newest ones; what stands before them was slipped in.
-        let count = usize::try_from(seal.count).unwrap_or(usize::MAX).min(before.len());
-        let (strangers, covered) = before.split_at(before.len() - count);
+        // What stands before the records of its batch was slipped in.
+        let (strangers, covered) = before.split_at(before.len() - covered(seal, before));
         self.unsealed(strangers)?;
         let Some(chain) = self.tables.get::<WriterChain>(&writer)? else {
             return self.broken_batch(at, covered, &Broken::SealBroken(writer));
         };
-        let subjects = &self.subjects[strangers.len()..before.len()];
-        let (chain, broken) = chain.sealed(writer, seal, at.seq, covered, subjects);
+        let (chain, broken) = chain.sealed(writer, seal, at.seq, self.digests.link(seal, before));
         self.tables.put(&writer, &chain);
         match broken {
             Some(broken) => self.broken_batch(at, covered, &broken),

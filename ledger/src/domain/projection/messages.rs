@@ -72,7 +72,7 @@ impl<T: Tables> Fold<'_, T> {
             position: at,
             at: time,
             event: event.name(),
-            detail: detail.map(str::to_owned),
+            detail: detail.filter(|_| T::KEEPS_HISTORY).map(str::to_owned),
         };
         match event {
             Event::AttemptStarted(fact) => {

@@ -13,7 +13,7 @@ use super::super::table::Tables;
 /// What one record adds to rows that it shares with nobody else.
 #[derive(Clone, Debug, Default)]
 pub(super) struct SharedRows {
-    page: Vec<Accepted>,
+    page: Page,
     accounts: BTreeMap<AccountId, Lines>,
     webhooks: BTreeMap<WebhookId, Lines>,
     passages: BTreeMap<WorkspaceId, Passage>,
@@ -25,7 +25,7 @@ impl SharedRows {
         if T::KEEPS_HISTORY {
             self.listed(&accepted);
         }
-        self.page.push(accepted);
+        self.page.0.push(accepted);
     }
 
     fn listed(&mut self, accepted: &Accepted) {
@@ -44,10 +44,14 @@ impl SharedRows {
 
     /// Puts the rows of the record at `seq`, and is empty again.
     pub(super) fn put<T: Tables>(&mut self, tables: &mut T, seq: u64) {
-        let Self { page, accounts, webhooks, passages } = std::mem::take(self);
-        if !page.is_empty() {
-            tables.put(&seq, &Page(page));
+        if !self.page.0.is_empty() {
+            tables.put(&seq, &self.page);
+            self.page.0.clear();
         }
+        if !T::KEEPS_HISTORY {
+            return;
+        }
+        let Self { page: _, accounts, webhooks, passages } = std::mem::take(self);
         for (account, lines) in accounts {
             tables.put(&(account, seq), &OfAccount::from(lines));
         }

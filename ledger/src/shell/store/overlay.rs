@@ -1,12 +1,13 @@
 //! Rows over the store that are not written yet. Many events touch the same row: only its last state is written. Rows under
 //! keys like dice go to [`runs`](super::runs).
 
+use std::path::Path;
 use std::sync::Arc;
 
 use angelia_shared::clock;
 
 use super::runs::{Beneath, Runs, Sizes};
-use super::{Rows, Store, StoreError, merge};
+use super::{LogIdentity, Rows, Store, StoreError, merge};
 use crate::domain::acceptance::Acceptance;
 use crate::domain::keys::{Provided, Used};
 use crate::domain::table::{Direction, Row as _, Scattered, Span, Tables, Visit};
@@ -22,6 +23,21 @@ pub(crate) struct Overlay {
     unwritten: Rows,
     scattered: ScatteredRows,
     bytes: usize,
+    /// When it is full.
+    bytes_max: usize,
+}
+
+/// A fresh store in `folder` as tables, to measure what it costs; `bytes_max` may wait to be written.
+///
+/// # Errors
+/// When the folder cannot be used.
+pub fn tables_on_disk(
+    folder: &Path,
+    cache_bytes: u64,
+    bytes_max: usize,
+) -> Result<impl Tables<Error = StoreError>, StoreError> {
+    let store = Store::open(folder, cache_bytes, LogIdentity { first: None, last: 0 })?;
+    Ok(Overlay { bytes_max, ..Overlay::open(Arc::new(store))? })
 }
 
 /// Rows under keys like dice, by the length of their keys.
@@ -95,7 +111,7 @@ impl Overlay {
     /// When the store cannot be read.
     pub(crate) fn open(store: Arc<Store>) -> Result<Self, StoreError> {
         let scattered = ScatteredRows::open(&store)?;
-        Ok(Self { store, unwritten: Rows::new(), scattered, bytes: 0 })
+        Ok(Self { store, unwritten: Rows::new(), scattered, bytes: 0, bytes_max: UNWRITTEN_BYTES_MAX })
     }
 
     /// Writes what is not written, whole or not at all. On an error it stays unwritten.
@@ -149,7 +165,7 @@ impl Tables for Overlay {
     }
 
     fn is_full(&self) -> bool {
-        self.bytes > UNWRITTEN_BYTES_MAX
+        self.bytes > self.bytes_max
     }
 
     fn relieve(&mut self) -> Result<(), StoreError> {
