@@ -13,9 +13,13 @@ words! {
         "Ανοίξτε ένα webhook και στείλτε το πρώτο με τη φόρμα δοκιμής.";
     NOTHING_FOUND = "No message matches.", "Κανένα μήνυμα δεν ταιριάζει.";
     NOTHING_FOUND_NEXT = "Try fewer letters, or another state.", "Δοκιμάστε λιγότερα γράμματα ή άλλη κατάσταση.";
+    NOTHING_FOUND_YET = "Nothing found among the newest messages.", "Δεν βρέθηκε τίποτα στα νεότερα μηνύματα.";
+    SEARCHING = "Searching further back …", "Αναζήτηση σε παλαιότερα …";
     SEARCH_ON = "The search looked through the newest messages. Search further back",
         "Η αναζήτηση κοίταξε τα νεότερα μηνύματα. Αναζήτηση σε παλαιότερα";
     MESSAGE = "Message", "Μήνυμα";
+    MESSAGE_AS_OF = "This is the message as the log had it at {n}.", "Έτσι ήταν το μήνυμα στο αρχείο, στο {n}.";
+    MESSAGE_NOW = "As it is now", "Όπως είναι τώρα";
     MESSAGE_ID = "Message id", "Αναγνωριστικό μηνύματος";
     TO = "To", "Προς";
     CREDITS_COL = "Credits", "Μονάδες";
