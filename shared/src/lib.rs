@@ -24,3 +24,4 @@ pub mod testing;
 pub mod turns;
 pub mod units;
 pub mod vault;
+pub mod verification;

@@ -6,6 +6,7 @@ mod looks;
 mod more_tasks;
 mod security;
 mod tasks;
+mod then;
 
 use angelia_tests::browser::{Browser, Kind};
 use angelia_tests::client::Answer;

@@ -49,7 +49,6 @@ words! {
     STATE_DELIVERED = "delivered", "παραδόθηκε";
     STATE_READ = "read", "διαβάστηκε";
     STATE_CANCELLED = "cancelled", "ακυρώθηκε";
-    STATE_NOT_YET = "not accepted yet", "δεν είχε γίνει δεκτό";
 
     HELD_NOTHING = "nothing: it may go at any moment", "τίποτα: μπορεί να φύγει ανά πάσα στιγμή";
     HELD_GAP = "the account's gap after its last message", "το κενό του λογαριασμού μετά το τελευταίο μήνυμα";
