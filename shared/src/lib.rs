@@ -16,6 +16,7 @@ pub mod metrics;
 pub mod query;
 pub mod reach;
 pub mod rendezvous;
+pub mod roll_call;
 pub mod shown;
 pub mod subject;
 pub mod telemetry;

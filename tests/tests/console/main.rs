@@ -5,6 +5,7 @@ mod live;
 mod looks;
 mod more_tasks;
 mod security;
+mod services;
 mod tasks;
 mod then;
 
