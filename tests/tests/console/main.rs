@@ -2,6 +2,7 @@
 
 mod away;
 mod live;
+mod long_lists;
 mod looks;
 mod more_tasks;
 mod security;
