@@ -46,7 +46,7 @@ pub(super) fn all(town: &Town) -> Vec<Place> {
 }
 
 fn pages(town: &Town) -> Vec<Place> {
-    let Town { webhook, message, account, first_query, half, .. } = town;
+    let Town { webhook, message, account, first_query, half, amid, .. } = town;
     let page = |rest: &str| {
         let name = rest.split_once('/').map_or(rest, |(_, rest)| rest);
         // Ids say nothing.
@@ -65,7 +65,7 @@ fn pages(town: &Town) -> Vec<Place> {
         "/messages?q=nowhere+at+all".to_owned(),
         format!("/messages?{first_query}"),
         format!("/messages/{message}"),
-        format!("/messages/{message}?as_of={half}"),
+        format!("/messages/{message}?as_of={amid}"),
         "/chats".to_owned(),
         "/chats?q=nowhere".to_owned(),
         "/accounts".to_owned(),

@@ -24,6 +24,8 @@ pub(super) struct Town {
     pub(super) account: String,
     /// A message that was sent.
     pub(super) message: String,
+    /// A sequence in the middle of that message's history.
+    pub(super) amid: u64,
     /// A sequence in the middle of the log.
     pub(super) half: u64,
     /// A search that finds only the oldest message.
@@ -59,8 +61,17 @@ impl Town {
         }
         let account = accounts.first().cloned().context("there is an account")?;
         let first_query = format!("q=number+{}%2C", first.context("there is a first message")?);
-        let mut town =
-            Self { installation, workspace, webhook, account, message: String::new(), half: 0, first_query, messages };
+        let mut town = Self {
+            installation,
+            workspace,
+            webhook,
+            account,
+            message: String::new(),
+            amid: 0,
+            half: 0,
+            first_query,
+            messages,
+        };
         town.make_chats(&http, args.chats).await?;
         tokio::time::sleep(Duration::from_secs(args.sending_s)).await;
         for account in &accounts {
@@ -72,6 +83,8 @@ impl Town {
         let sent = town.ask(&http, "/messages?state=read&limit=1").await?;
         town.message =
             sent["items"][0]["id"].as_str().context("a message was read")?.trim_start_matches("wa_backend:").to_owned();
+        let amid = sent["items"][0]["timeline"][2]["id"].as_str().and_then(|id| id.split('.').next()?.parse().ok());
+        town.amid = amid.context("a message that was read has a history")?;
         let end = town.ask(&http, "/credits").await?["as_of_seq"].as_u64().context("credits have a sequence")?;
         town.half = end / 2;
         Ok(town)

@@ -4,7 +4,8 @@ use super::words;
 
 words! {
     MESSAGES_LEAD = "Everything that was accepted, newest first.", "Όλα όσα έγιναν δεκτά, τα νεότερα πρώτα.";
-    SEARCH_MESSAGES = "Search by number, name, id or text", "Αναζήτηση με αριθμό, όνομα, αναγνωριστικό ή κείμενο";
+    SEARCH_MESSAGES = "Search by number, chat, message id, text or file name",
+        "Αναζήτηση με αριθμό, συνομιλία, αναγνωριστικό, κείμενο ή όνομα αρχείου";
     ANY_STATE = "Any state", "Κάθε κατάσταση";
     ANY_ACCOUNT = "Any account", "Κάθε λογαριασμός";
     ACCOUNT = "Account", "Λογαριασμός";

@@ -138,9 +138,10 @@ fn slider(
             div .field.grow {
                 label for="as_of" { (visit.t(w::AS_OF_EXACT)) }
                 input #as_of name="as_of" value=(visit.query.text("as_of")) dir="ltr" maxlength="40" aria-describedby="as-of-hint";
-                p #as-of-hint .hint { (visit.t(w::AS_OF_EXACT_HINT)) }
             }
             button type="submit" { (visit.t(w::SHOW)) }
+            // Below both, so that the button stands beside the field.
+            p #as-of-hint .hint.whole { (visit.t(w::AS_OF_EXACT_HINT)) }
         }
     }
 }
@@ -174,7 +175,7 @@ fn row(visit: &Visit, workspace: &WorkspaceChanged, message: &Then, as_of: u64) 
         tr #{ "then-" (now.message) } {
             td { (parts::time(&now.accepted_at.to_rfc3339())) }
             td { a href={ "/console/w/" (workspace.id) "/messages/" (now.message) "?as_of=" (as_of) } { code { (now.message) } } }
-            td { @match then {
+            td data-label=(visit.t(w::STATE_THEN)) { @match then {
                 Some(then) => {
                     (parts::state(visit.manner, then.state))
                     @if then.parts.len() > 1 { @for part in &then.parts {
@@ -183,7 +184,7 @@ fn row(visit: &Visit, workspace: &WorkspaceChanged, message: &Then, as_of: u64) 
                 }
                 None => (visit.t(w::NOT_KNOWN)),
             } }
-            td { (parts::state(visit.manner, now.state)) }
+            td data-label=(visit.t(w::STATE_TODAY)) { (parts::state(visit.manner, now.state)) }
         }
     }
 }
@@ -199,7 +200,7 @@ fn last(visit: &Visit, recorded: Option<&Option<Verification>>) -> Markup {
     let Some(recorded) = recorded else { return html! { p .notice.warning { (visit.t(w::VERIFIED_UNKNOWN)) } } };
     html! {
         @match recorded {
-            None => p #last-verified .notice.warning { (visit.t(w::VERIFIED_NEVER)) },
+            None => p #last-verified { (visit.t(w::VERIFIED_NEVER)) },
             Some(Verification { at, program, by, last_seq, live, finding, .. }) => {
                 div #last-verified .notice.bad[finding.is_some()] {
                     p { (parts::time(&at.to_rfc3339())) ": "

@@ -120,7 +120,8 @@ fn timeline(visit: &Visit, message: &Message) -> Markup {
                 };
                 li class=(parts::tone(meant).trim_start_matches("badge ")) #{ "entry-" (entry.id.replace('.', "-")) } {
                     div { strong { (text) } " " (parts::time(&entry.at)) }
-                    @if let Some(detail) = &entry.detail {
+                    // The heading says it already.
+                    @if let Some(detail) = entry.detail.as_deref().filter(|detail| !["sent", "unknown", "not_started"].contains(detail)) {
                         @match told::reason(detail) {
                             Some(reason) => div .hint { (visit.t(reason)) },
                             None => div .hint { code { bdi { (detail) } } },
