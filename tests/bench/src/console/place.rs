@@ -58,8 +58,7 @@ fn pages(town: &Town) -> Vec<Place> {
         format!("/webhooks/{webhook}"),
         "/messages".to_owned(),
         "/messages?state=queued".to_owned(),
-        "/messages?state=sent".to_owned(),
-        "/messages?state=failed".to_owned(),
+        "/messages?state=read".to_owned(),
         format!("/messages?account={account}"),
         "/messages?q=Hello".to_owned(),
         "/messages?q=nowhere+at+all".to_owned(),
@@ -92,7 +91,7 @@ fn lists(town: &Town) -> Vec<Place> {
     [
         "/messages".to_owned(),
         "/messages?limit=1000".to_owned(),
-        "/messages?state=failed".to_owned(),
+        "/messages?state=read".to_owned(),
         "/messages?q=nowhere+at+all".to_owned(),
         "/statement".to_owned(),
         "/statement?limit=1000".to_owned(),
