@@ -25,6 +25,7 @@ pub mod rate;
 pub mod refusal;
 pub mod request_fault;
 pub mod send_request;
+pub mod sought;
 pub mod token;
 pub mod traceparent;
 pub mod turn;

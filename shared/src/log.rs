@@ -16,6 +16,7 @@ pub mod entry;
 mod fence;
 pub mod heads;
 pub mod pack;
+mod past;
 pub mod reader;
 pub mod settle;
 pub mod stream;

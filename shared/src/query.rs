@@ -18,6 +18,7 @@ use crate::ids::{AccountId, MessageId, Position, WebhookId, WorkspaceId, WriterI
 use crate::units::{Credits, UnixMillis};
 
 pub use asking::{AskError, TIMEOUT, ask};
+pub use contents::{AskContents, AskMessageThen, AskPlaces, SealedContent};
 pub use reading::{READING_SUBJECT, Reading, reading};
 
 /// Name of the NATS micro service.
@@ -75,6 +76,9 @@ macro_rules! question {
         }
     };
 }
+
+// Behind the macro, which it uses.
+mod contents;
 
 question!(
     /// How far is the projection?

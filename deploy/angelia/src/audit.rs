@@ -24,8 +24,9 @@ use place::Opened;
 /// Runs one audit; says whether all is well with the log.
 pub(crate) async fn run(command: AuditCommand) -> anyhow::Result<bool> {
     match command {
-        AuditCommand::Verify { audited, live } => {
-            with_log(&audited, async |log, _| verify::run(log, live, audited.json).await).await
+        AuditCommand::Verify { audited, live, record, by } => {
+            let note = record.then_some(verify::Note { by });
+            with_log(&audited, async |log, _| verify::run(log, live, note, audited.json).await).await
         }
         AuditCommand::Replay { audited, until } => {
             with_log(&audited, async |log, _| replay::run(log, until, audited.json).await).await

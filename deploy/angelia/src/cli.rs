@@ -170,6 +170,12 @@ pub(crate) enum AuditCommand {
         /// Also compares the running ledger with a replay.
         #[arg(long)]
         live: bool,
+        /// Records the result beside the log, for the console's audit page.
+        #[arg(long, conflicts_with = "stream")]
+        record: bool,
+        /// Who had it verified, for that record.
+        #[arg(long, value_name = "NAME", requires = "record")]
+        by: Option<String>,
     },
     /// Rebuilds the ledger from nothing and prints its digest.
     Replay {

@@ -1,18 +1,16 @@
-//! Answers who asks whether a dispatcher is at work: `angelia.dispatcher.health`, over core NATS.
+//! Answers who asks whether dispatchers are at work: one of them, or each (see [`angelia_shared::roll_call`]).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use futures_util::StreamExt as _;
-use serde_json::json;
+use angelia_shared::roll_call::{DISPATCHER, DispatcherHealth, EACH_DISPATCHER};
+use futures_util::{StreamExt as _, stream};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use super::Context;
 
-/// The subject; every dispatcher answers it in one queue group.
-pub(super) const SUBJECT: &str = "angelia.dispatcher.health";
 /// Pause before a subscription is made again.
 const AGAIN: Duration = Duration::from_secs(1);
 
@@ -63,26 +61,29 @@ pub(super) async fn answer(
 
 async fn answer_while_subscribed(context: &Context, health: &Health, allow_loopback: bool) {
     let client = context.log.client();
-    let mut questions = match client.queue_subscribe(SUBJECT, "dispatchers".to_owned()).await {
+    let (one, each) =
+        tokio::join!(client.queue_subscribe(DISPATCHER, "dispatchers".to_owned()), client.subscribe(EACH_DISPATCHER));
+    let mut questions = match one.and_then(|one| Ok(stream::select(one, each?))) {
         Ok(questions) => questions,
         Err(error) => {
             warn!(error = %error, "nobody can ask whether this dispatcher is at work");
             return;
         }
     };
-    let partitions = usize::from(context.log.partitions());
     while let Some(question) = questions.next().await {
-        let (ready, caught_up) = health.now();
-        let answer = json!({
-            "ready": ready,
-            "partitions": partitions,
-            "partitions_caught_up": caught_up,
-            "messages_in_memory": context.room.held(),
-            "attachments_allow_loopback": allow_loopback,
-        });
+        let (ready, partitions_caught_up) = health.now();
+        let answer = DispatcherHealth {
+            member: Some(context.member),
+            ready,
+            partitions: usize::from(context.log.partitions()),
+            partitions_caught_up,
+            messages_in_memory: context.room.held(),
+            attachments_allow_loopback: allow_loopback,
+        };
+        let answer = serde_json::to_vec(&answer).expect("health has only plain values");
         if let Some(reply) = question.reply {
             // An asker that went away asks again.
-            let _lost = client.publish(reply, answer.to_string().into()).await;
+            let _lost = client.publish(reply, answer.into()).await;
         }
     }
 }

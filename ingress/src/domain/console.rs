@@ -5,7 +5,6 @@
 
 pub(crate) mod figure;
 pub(crate) mod language;
-pub(crate) mod moment;
 pub(crate) mod post;
 pub(crate) mod seen;
 pub(crate) mod session;

@@ -8,9 +8,9 @@ use angelia_shared::event::{Event, MessageAccepted, Receipt, lines};
 use angelia_shared::ids::{MessageId, Position, WorkspaceId};
 use angelia_shared::log::{EventLog, Reader, ReaderOptions};
 use angelia_shared::query::{
-    AcceptedCall, AccountQueue, AskAccounts, AskActivations, AskCredits, AskCreditsThen, AskKey, AskMessage,
-    AskMessages, AskProviderId, AskStatement, CreditsThen, CreditsView, MessageState, MessageView, Moved, PREFIX,
-    Question, Reply, StatementKind, StatementLine, TimelineEntry, UsedKey,
+    AcceptedCall, AccountQueue, AskAccounts, AskActivations, AskContents, AskCredits, AskCreditsThen, AskKey,
+    AskMessage, AskMessages, AskPlaces, AskProviderId, AskStatement, CreditsThen, CreditsView, MessageState,
+    MessageView, Moved, PREFIX, Question, Reply, SealedContent, StatementKind, StatementLine, TimelineEntry, UsedKey,
 };
 use angelia_shared::units::Credits;
 use futures_util::StreamExt as _;
@@ -87,6 +87,18 @@ async fn fold(log: EventLog, folded: Arc<Mutex<Folded>>, lag: Duration) {
 }
 
 impl Folded {
+    /// Where in the list the wanted messages are, newest first.
+    fn wanted(&self, ask: AskPlaces) -> impl Iterator<Item = usize> {
+        let fits = move |(position, message, state, _): &&(Position, MessageAccepted, MessageState, _)| {
+            message.workspace == ask.workspace
+                && ask.before.is_none_or(|before| *position < before)
+                && ask.state.is_none_or(|asked| *state == asked)
+                && ask.account.is_none_or(|account| message.account == account)
+        };
+        let all = self.messages.iter().enumerate().rev().filter(move |(_, message)| fits(message));
+        all.map(|(at, _)| at).take(ask.limit as usize)
+    }
+
     fn take(&mut self, position: Position, event: Event, subject: String) {
         let name = event.name().to_owned();
         let mut receipt = |receipt: &Receipt, state| {
@@ -237,18 +249,23 @@ async fn answer(topic: &str, payload: &[u8], folded: &Mutex<Folded>) -> Vec<u8> 
             reply(as_of_seq, at.map(|at| folded.view(at, true)))
         }
         "messages" => {
-            let ask: AskMessages = read(payload);
-            let fits = |(position, message, state, _): &&(Position, MessageAccepted, MessageState, _)| {
-                message.workspace == ask.workspace
-                    && ask.before.is_none_or(|before| *position < before)
-                    && ask.state.is_none_or(|asked| *state == asked)
-                    && ask.account.is_none_or(|account| message.account == account)
-            };
-            let all = folded.messages.iter().enumerate().rev().filter(|(_, message)| fits(message));
-            reply(
-                as_of_seq,
-                all.take((ask.limit as usize).min(SHORT)).map(|(at, _)| folded.view(at, false)).collect::<Vec<_>>(),
-            )
+            let AskMessages { workspace, state, account, before, limit } = read(payload);
+            let all = folded.wanted(AskPlaces { workspace, state, account, before, limit });
+            reply(as_of_seq, all.take(SHORT).map(|at| folded.view(at, false)).collect::<Vec<_>>())
+        }
+        "places" => {
+            let all = folded.wanted(read(payload));
+            reply(as_of_seq, all.map(|at| folded.messages[at].0).collect::<Vec<_>>())
+        }
+        "contents" => {
+            let AskContents { workspace, places } = read(payload);
+            let found = places.iter().filter_map(|place| {
+                let (accepted, message, ..) =
+                    folded.messages.iter().find(|(at, message, ..)| at == place && message.workspace == workspace)?;
+                let (accepted, sealed) = (*accepted, message.sealed.clone());
+                Some(SealedContent { accepted, message: message.message, sealed })
+            });
+            reply(as_of_seq, found.take(SHORT).collect::<Vec<_>>())
         }
         "activations" => {
             let ask: AskActivations = read(payload);

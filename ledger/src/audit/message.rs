@@ -58,6 +58,19 @@ impl Found {
         })
     }
 
+    /// The subjects whose records may speak of the message.
+    pub(crate) fn subjects(&self) -> Vec<String> {
+        let Self { part, workspace, account, .. } = *self;
+        let own = [
+            Subject::Cancel(part),
+            Subject::Receipt(part),
+            Subject::Settlement(part),
+            Subject::Attempt(part, workspace, account),
+            Subject::Wallet(workspace),
+        ];
+        own.iter().map(ToString::to_string).collect()
+    }
+
     /// Whether a record may speak of the message or of its account.
     fn may_be_in(&self, record: &Record) -> bool {
         match record.subject {

@@ -68,6 +68,28 @@ pub fn message<T: Tables>(tables: &T, workspace: WorkspaceId, id: MessageId) -> 
     view(tables, at, &message).map(Some)
 }
 
+/// Where a message's events are in the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Places {
+    /// Its acceptance and what else its timeline keeps, in order.
+    pub kept: Vec<Position>,
+    /// What its timeline keeps no more lies after the first of these and before the second.
+    pub gap: Option<(Position, Position)>,
+}
+
+/// Where the events of a message of a workspace are.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn events_of<T: Tables>(tables: &T, workspace: WorkspaceId, id: MessageId) -> Result<Option<Places>, T::Error> {
+    let Some(Acceptance(at)) = tables.get(&id)? else { return Ok(None) };
+    let found = acceptance::load(tables, at)?.filter(|message| message.workspace == workspace);
+    Ok(found.map(|message| {
+        let (kept, gap) = message.timeline.places();
+        Places { kept, gap }
+    }))
+}
+
 /// Which messages are asked for.
 #[derive(Clone, Copy, Debug)]
 pub struct Wanted {
@@ -88,20 +110,7 @@ pub struct Wanted {
 /// # Errors
 /// When the store cannot be read.
 pub fn messages<T: Tables>(tables: &T, wanted: Wanted) -> Result<Vec<MessageView>, T::Error> {
-    let places = match (wanted.state, wanted.account) {
-        (Some(MessageState::Queued), _) => queued(tables, &wanted)?,
-        (Some(state), account) => in_state(tables, &wanted, state, account)?,
-        (None, Some(account)) => {
-            let mut found = Vec::new();
-            places::newest::<OfAccount, T>(tables, account, wanted.before, taking(&mut found, wanted.limit))?;
-            found
-        }
-        (None, None) => {
-            let mut found = Vec::new();
-            statement::charges(tables, wanted.workspace, wanted.before, taking(&mut found, wanted.limit))?;
-            found
-        }
-    };
+    let places = message_places(tables, wanted)?;
     let mut views = Vec::with_capacity(places.len());
     for at in places {
         // Another workspace's account has no messages here.
@@ -110,6 +119,27 @@ pub fn messages<T: Tables>(tables: &T, wanted: Wanted) -> Result<Vec<MessageView
         }
     }
     Ok(views)
+}
+
+/// Where messages of a workspace were accepted, newest first; an account of another workspace gives that one's.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn message_places<T: Tables>(tables: &T, wanted: Wanted) -> Result<Vec<Position>, T::Error> {
+    match (wanted.state, wanted.account) {
+        (Some(MessageState::Queued), _) => queued(tables, &wanted),
+        (Some(state), account) => in_state(tables, &wanted, state, account),
+        (None, Some(account)) => {
+            let mut found = Vec::new();
+            places::newest::<OfAccount, T>(tables, account, wanted.before, taking(&mut found, wanted.limit))?;
+            Ok(found)
+        }
+        (None, None) => {
+            let mut found = Vec::new();
+            statement::charges(tables, wanted.workspace, wanted.before, taking(&mut found, wanted.limit))?;
+            Ok(found)
+        }
+    }
 }
 
 /// Messages that wait for their turn: those behind the point up to which an account's queue has left.

@@ -3,9 +3,10 @@
 //! Shape: a JSON [`Question`] in, a JSON [`Reply`] out, each with the position at which it is true. A question may name a
 //! position that its answer must have reached; it is waited for, within a bound.
 //!
-//! Not here: the answers (see `domain/answer.rs` and [`answers`]).
+//! Not here: the answers (see `domain/answer.rs`, [`answers`] and [`contents`]).
 
 mod answers;
+mod contents;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -15,9 +16,9 @@ use angelia_shared::clock;
 use angelia_shared::log::EventLog;
 use angelia_shared::members::MembersView;
 use angelia_shared::query::{
-    self, AskAccounts, AskActivations, AskActivationsBefore, AskCredits, AskCreditsThen, AskDigest, AskFindings,
-    AskKey, AskMessage, AskMessages, AskPosition, AskProviderId, AskStatement, AskUnspent, EACH_PREFIX, PREFIX,
-    Question, Reply, SERVICE,
+    self, AskAccounts, AskActivations, AskActivationsBefore, AskContents, AskCredits, AskCreditsThen, AskDigest,
+    AskFindings, AskKey, AskMessage, AskMessageThen, AskMessages, AskPlaces, AskPosition, AskProviderId, AskStatement,
+    AskUnspent, EACH_PREFIX, PREFIX, Question, Reply, SERVICE,
 };
 use angelia_shared::telemetry::chain;
 use async_nats::service::endpoint::Endpoint;
@@ -31,6 +32,7 @@ use tracing::{debug, info, warn};
 
 use super::live::Live;
 use super::store::StoreError;
+use crate::domain::table::Unreadable;
 use crate::metrics as names;
 
 /// How long a question waits for the position that it names. Less than an asker waits, so that it learns why.
@@ -67,6 +69,15 @@ pub(crate) enum AnswerError {
     /// A record that the projection names is not what it should be.
     #[error("record {0} is not the acceptance that the projection names")]
     NotAnAcceptance(u64),
+    /// The log cannot be read on.
+    #[error("cannot read the log on")]
+    Read(#[source] angelia_shared::log::ReadError),
+    /// A row in memory cannot be read back: a bug.
+    #[error("cannot read a row back")]
+    Row(#[source] Unreadable),
+    /// Too much lies between the events of a message.
+    #[error("this message's history is too long to be told here: `angelia audit message --as-of` tells it")]
+    TooFarApart,
 }
 
 /// What answers need.
@@ -118,6 +129,9 @@ pub(crate) async fn run(
     listen::<AskStatement>(&mut topics, &service, &desk).await?;
     listen::<AskMessage>(&mut topics, &service, &desk).await?;
     listen::<AskMessages>(&mut topics, &service, &desk).await?;
+    listen::<AskMessageThen>(&mut topics, &service, &desk).await?;
+    listen::<AskPlaces>(&mut topics, &service, &desk).await?;
+    listen::<AskContents>(&mut topics, &service, &desk).await?;
     listen::<AskActivations>(&mut topics, &service, &desk).await?;
     listen::<AskActivationsBefore>(&mut topics, &service, &desk).await?;
     listen::<AskAccounts>(&mut topics, &service, &desk).await?;

@@ -4,6 +4,7 @@ mod acting;
 mod answering;
 mod dead_lanes;
 mod rebuilding;
+mod then;
 mod town;
 
 use std::time::Duration;

@@ -2,6 +2,7 @@
 //!
 //! A follower may lag, so nothing here uses direct reads.
 
+use async_nats::jetstream::message::StreamMessage;
 use async_nats::jetstream::stream::{LastRawMessageErrorKind, RawMessageErrorKind};
 use bytes::Bytes;
 
@@ -33,6 +34,13 @@ pub struct HeadError {
 #[derive(Debug, thiserror::Error)]
 #[error("the connection to the broker was lost")]
 struct Disconnected;
+
+impl HeadError {
+    /// The connection was lost before `what` was read.
+    pub(super) fn disconnected(what: String) -> Self {
+        Self { what, source: Box::new(Disconnected) }
+    }
+}
 
 impl EventLog {
     /// The newest record of `subject`, or `None` when there is none.
@@ -66,9 +74,14 @@ impl EventLog {
     /// # Errors
     /// As [`head`](Self::head).
     pub async fn record_at(&self, seq: u64) -> Result<Option<Head>, HeadError> {
+        Ok(self.raw_record(seq).await?.map(head))
+    }
+
+    /// The same as the broker has it.
+    pub(super) async fn raw_record(&self, seq: u64) -> Result<Option<StreamMessage>, HeadError> {
         let what = || format!("record {seq}");
         match self.ask(self.stream.get_raw_message(seq), what).await? {
-            Ok(message) => Ok(Some(head(message))),
+            Ok(message) => Ok(Some(message)),
             Err(error) if error.kind() == RawMessageErrorKind::NoMessageFound => Ok(None),
             Err(source) => Err(HeadError { what: what(), source: Box::new(source) }),
         }
@@ -77,11 +90,11 @@ impl EventLog {
     /// Gives a question up with its connection, rather than with its time-out seconds later.
     async fn ask<T>(&self, question: impl Future<Output = T>, what: impl Fn() -> String) -> Result<T, HeadError> {
         let answer = while_connected(&self.client, question).await;
-        answer.ok_or_else(|| HeadError { what: what(), source: Box::new(Disconnected) })
+        answer.ok_or_else(|| HeadError::disconnected(what()))
     }
 }
 
-fn head(message: async_nats::jetstream::message::StreamMessage) -> Head {
+fn head(message: StreamMessage) -> Head {
     let at = UnixMillis(i64::try_from(message.time.unix_timestamp_nanos() / 1_000_000).unwrap_or(0));
     Head { seq: message.sequence, at, payload: message.payload }
 }

@@ -260,8 +260,11 @@ async fn heads_are_read_from_the_log() {
     assert_eq!((head.seq, &head.payload[..]), (at, &line[..]));
     assert_eq!(log.first_from(subject, 1).await.unwrap(), Some(head.clone()));
     assert_eq!(log.first_from(subject, at + 1).await.unwrap(), None);
-    assert_eq!(log.record_at(at).await.unwrap(), Some(head));
+    assert_eq!(log.record_at(at).await.unwrap(), Some(head.clone()));
     assert_eq!(log.record_at(1_000).await.unwrap(), None);
+    let past = log.past_record(at).await.unwrap().unwrap();
+    assert_eq!((past.seq, past.at, past.subject, past.payload), (at, head.at, Ok(subject), head.payload));
+    assert_eq!(log.past_record(1_000).await.unwrap(), None);
 }
 
 #[tokio::test]

@@ -141,15 +141,10 @@ impl Installation {
         let operator = self.text("operator_token")?;
         let workspace = self.api(http, "/workspaces", operator, json!({"name": format!("bench {number}")})).await?;
         let (id, owner) = (field(&workspace, "id")?, field(&workspace, "owner_token")?);
-        let account = json!({
-            "phone": format!("+1510{:07}", number), "transport": "cloud", "phone_number_id": format!("2{number:014}"),
-            "base_url": self.text("sandbox_url")?, "access_token": "bench", "app_secret": "bench", "verify_token": "bench",
-        });
-        let account = self.api(http, &format!("/workspaces/{id}/accounts"), owner, account).await?;
-        let account = format!("/workspaces/{id}/accounts/{}", field(&account, "id")?);
-        self.api(http, &format!("{account}/connect"), owner, json!({})).await?;
+        let account = self.make_account(http, (id, owner), number, None).await?;
         if is_paused {
-            let pause = http.patch(self.url(&account)).bearer_auth(owner).json(&json!({"state": "paused"}));
+            let account = self.url(&format!("/workspaces/{id}/accounts/{account}"));
+            let pause = http.patch(account).bearer_auth(owner).json(&json!({"state": "paused"}));
             pause.send().await?.error_for_status()?;
         }
         let webhook = self.api(http, &format!("/workspaces/{id}/webhooks"), owner, json!({})).await?;
@@ -157,7 +152,37 @@ impl Installation {
         path_of(field(&webhook, "url")?)
     }
 
-    async fn api(&self, http: &reqwest::Client, path: &str, token: &str, body: Value) -> anyhow::Result<Value> {
+    /// Adds an account to a workspace of an owner and connects it; returns its id. Without a gap it has the default one, and
+    /// no report of the sandbox's is taken for it.
+    pub(crate) async fn make_account(
+        &self,
+        http: &reqwest::Client,
+        (workspace, owner): (&str, &str),
+        number: usize,
+        gap_ms: Option<[u64; 2]>,
+    ) -> anyhow::Result<String> {
+        let mut account = json!({
+            "phone": format!("+1510{:07}", number), "transport": "cloud", "phone_number_id": format!("2{number:014}"),
+            "base_url": self.text("sandbox_url")?, "access_token": "bench", "app_secret": "bench", "verify_token": "bench",
+        });
+        if let Some(gap_ms) = gap_ms {
+            account["pace"] = json!({"gap_ms": gap_ms});
+            let secret = std::fs::read_to_string(self.data().join("sandbox-app-secret"));
+            account["app_secret"] = secret.context("the sandbox's secret cannot be read")?.trim().into();
+        }
+        let account = self.api(http, &format!("/workspaces/{workspace}/accounts"), owner, account).await?;
+        let id = field(&account, "id")?;
+        self.api(http, &format!("/workspaces/{workspace}/accounts/{id}/connect"), owner, json!({})).await?;
+        Ok(id.to_owned())
+    }
+
+    pub(crate) async fn api(
+        &self,
+        http: &reqwest::Client,
+        path: &str,
+        token: &str,
+        body: Value,
+    ) -> anyhow::Result<Value> {
         let answer = http.post(self.url(path)).bearer_auth(token).json(&body).send().await?;
         if !answer.status().is_success() {
             bail!("{path} answered {}: {}", answer.status(), answer.text().await?);
@@ -169,7 +194,8 @@ impl Installation {
         format!("http://{}/api/v1{path}", self.address)
     }
 
-    fn text(&self, name: &str) -> anyhow::Result<&str> {
+    /// A field of the quickstart file.
+    pub(crate) fn text(&self, name: &str) -> anyhow::Result<&str> {
         field(&self.quickstart, name)
     }
 

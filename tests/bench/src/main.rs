@@ -8,6 +8,7 @@
 //! cargo build --release -p angelia && cargo run --release -p angelia-bench -- connections
 //! cargo build --release -p angelia && cargo run --release -p angelia-bench -- dispatch
 //! cargo build --release -p angelia && cargo run --release -p angelia-bench -- replay
+//! cargo build --release -p angelia && cargo run --release -p angelia-bench -- console
 //! ```
 //!
 //! Every figure is a median with its spread over several rounds; the targets take turns, so that a slow minute of the
@@ -16,6 +17,7 @@
 mod admission;
 mod baseline;
 mod connections;
+mod console;
 mod dispatch;
 mod installation;
 mod load;
@@ -57,6 +59,8 @@ enum Command {
     Dispatch(dispatch::Args),
     /// Reading the log again: replays against a consumer that only counts, the live ledger's lag and memory.
     Replay(replay::Args),
+    /// How soon the console's pages and the API's lists come, and how long they are, with very many messages.
+    Console(console::Args),
     /// Serves a baseline; started by the other commands.
     #[command(hide = true)]
     Serve(baseline::Args),
@@ -76,6 +80,7 @@ fn main() -> anyhow::Result<()> {
             Command::Connections(args) => connections::run(args).await,
             Command::Dispatch(args) => dispatch::run(args).await,
             Command::Replay(args) => replay::run(args).await,
+            Command::Console(args) => console::run(args).await,
             Command::Serve(args) => baseline::serve(args).await,
         }
     })

@@ -47,6 +47,8 @@ async fn things(tenant: &Tenant<'_>, senders: &Tenant<'_>) -> Vec<(String, Strin
     // Accounts are changed in a workspace that sends nothing: what is made up for them are addresses, too.
     let sender = senders.account(NEVER).await;
     senders.account(NEVER).await;
+    // When all of that was there.
+    let past = owner.get(&tenant.path("/credits")).await.expect(200)["as_of_seq"].to_string();
     let quickstart = tenant.installation.quickstart();
     let hook = tenant.hook.url.rsplit('/').next().expect("a token");
     let mut things = vec![
@@ -56,6 +58,7 @@ async fn things(tenant: &Tenant<'_>, senders: &Tenant<'_>) -> Vec<(String, Strin
         ("WEBHOOK", text(&webhook, "id").to_owned()),
         ("CHAT", "chat-1".to_owned()),
         ("MESSAGE", message),
+        ("PAST", past),
         ("TOKEN", text(&token, "id").to_owned()),
         ("HOOK", hook.to_owned()),
         ("SENDERS_OWNER", senders.owner_token.clone()),

@@ -142,6 +142,10 @@ async fn messages_are_found_by_state_account_and_words() {
     assert_eq!(found(&format!("?q={}", phone.trim_start_matches('+'))).await, [read.as_str()]);
     assert_eq!(found("?q=THIR").await, [queued.as_str()], "a part of a text");
     assert_eq!(found(&format!("?q={sent}")).await, [sent.as_str()]);
+    let spaced = phone.chars().map(|c| format!("{c}%20")).collect::<String>().replace('+', "%2B");
+    assert_eq!(found(&format!("?q={spaced}")).await, [read.as_str()], "a number as people write it");
+    assert_eq!(found("?q=second&state=sent").await, [sent.as_str()]);
+    assert_eq!(found(&format!("?q=second&account={}", fast.id)).await, <[&str; 0]>::default());
     assert_eq!(found("?q=nowhere").await, <[&str; 0]>::default());
     tenant.owner.get(&tenant.path("/messages?state=lost")).await.problem(400);
 }

@@ -42,8 +42,17 @@ pub(crate) async fn broker_with(crafted: &CraftedLog, settings: &str) -> (TestBr
 }
 
 async fn verified(crafted: &CraftedLog, status: i32) -> Value {
-    let (broker, _log) = broker_with(crafted, "").await;
-    Asked::at(&broker.access().url, &["audit", "verify", "--json"]).json(status).await
+    let (broker, log) = broker_with(crafted, "").await;
+    let found = Asked::at(&broker.access().url, &["audit", "verify", "--json", "--record"]).json(status).await;
+    let recorded = angelia_shared::verification::last(&log).await.expect("the broker answers").expect("it is recorded");
+    assert_eq!(
+        (json!(recorded.last_seq), json!(recorded.log_digest)),
+        (found["last_seq"].clone(), found["log_digest"].clone())
+    );
+    let finding =
+        recorded.finding.map(|found| json!({"invariant": found.invariant, "at": found.at, "what": found.what}));
+    assert_eq!(finding.unwrap_or_default(), found["finding"]);
+    found
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -54,6 +63,12 @@ async fn an_auditor_who_may_only_read_can_verify_replay_and_export() {
     let asked = |words: &[&str]| Asked::at(&url, words).user("auditor", "looks-only");
     let found = asked(&["audit", "verify", "--json"]).json(0).await;
     assert_eq!(found["records"], json!(crafted.records.len()));
+    // The verdict is told all the same where it cannot be recorded.
+    let finished = asked(&["audit", "verify", "--json", "--record"]).run().await;
+    assert_eq!(finished.status.code(), Some(2), "{}{}", finished.stdout, finished.stderr);
+    assert_eq!(serde_json::from_str::<Value>(&finished.stdout).expect("a verdict as JSON"), found);
+    assert!(finished.stderr.contains("the result is not recorded"), "{}", finished.stderr);
+    assert_eq!(angelia_shared::verification::last(&log).await.expect("the broker answers"), None);
     let replayed = asked(&["audit", "replay", "--json"]).json(0).await;
     assert_eq!(replayed["log_digest"], found["log_digest"]);
     let exported = asked(&["audit", "export"]).ends_with(0).await;

@@ -1,5 +1,6 @@
 //! The commands that call the HTTP API, as a user types them, against an installation that runs.
 
+mod completions;
 mod messages;
 mod place;
 mod things;

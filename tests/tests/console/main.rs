@@ -2,10 +2,13 @@
 
 mod away;
 mod live;
+mod long_lists;
 mod looks;
 mod more_tasks;
 mod security;
+mod services;
 mod tasks;
+mod then;
 
 use angelia_tests::browser::{Browser, Kind};
 use angelia_tests::client::Answer;

@@ -47,7 +47,7 @@ async fn the_audit_shows_how_things_stood_by_mouse_and_keyboard() {
     let browser = signed_in(Kind::DESK, installation, &tenant.owner_token).await;
     browser.go(&place(installation, &tenant.id, "/audit")).await;
     browser.sees("#available", "99").await;
-    browser.sees("#verification ~ *", "no contradiction").await;
+    browser.sees("section[aria-labelledby=verification]", "no contradiction").await;
 
     // As of the record of its acceptance it was queued; before it, it was not there.
     browser.fill("#as_of", accepted).await;

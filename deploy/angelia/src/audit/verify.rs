@@ -5,9 +5,12 @@ use std::fmt::Write as _;
 
 use angelia_ledger::audit::check::{self, Compared, Verdict};
 use angelia_ledger::audit::verify::{Finding, LastCheckpoint, Verified};
+use angelia_shared::clock;
 use angelia_shared::event::Digest;
 use angelia_shared::ids::Position;
 use angelia_shared::log::EventLog;
+use angelia_shared::verification::{self, Found, Verification};
+use anyhow::Context as _;
 use serde::Serialize;
 
 use super::progress::teller;
@@ -57,7 +60,13 @@ struct LiveShown {
     replayed_state_digest: Digest,
 }
 
-pub(super) async fn run(log: &EventLog, live: bool, json: bool) -> anyhow::Result<bool> {
+/// The result is to be recorded.
+pub(super) struct Note {
+    /// Who had it verified.
+    pub(super) by: Option<String>,
+}
+
+pub(super) async fn run(log: &EventLog, live: bool, note: Option<Note>, json: bool) -> anyhow::Result<bool> {
     let mut verdict = check::verify(log, teller("verify")).await?;
     // A log that is broken is not compared: the ledger may well have stopped there.
     let mut compared = None;
@@ -67,7 +76,25 @@ pub(super) async fn run(log: &EventLog, live: bool, json: bool) -> anyhow::Resul
         compared = Some(found);
     }
     show(&verdict, compared, json)?;
+    if let Some(Note { by }) = note {
+        let recorded = verification::record(log, &to_record(&verdict, compared.is_some(), by)).await;
+        recorded.context("the log was verified, but the result is not recorded")?;
+    }
     Ok(verdict.finding.is_none())
+}
+
+fn to_record(verdict: &Verdict, live: bool, by: Option<String>) -> Verification {
+    let finding = verdict.finding.clone();
+    Verification {
+        v: 1,
+        at: clock::now(),
+        program: format!("angelia {}", env!("CARGO_PKG_VERSION")),
+        by,
+        last_seq: verdict.verified.last,
+        log_digest: verdict.verified.log_digest,
+        live,
+        finding: finding.map(|Finding { invariant, at, what }| Found { invariant: invariant.to_owned(), at, what }),
+    }
 }
 
 /// Prints a verdict.

@@ -23,10 +23,12 @@ mod form;
 mod ledger;
 mod link_check;
 mod messages;
+mod moment;
 mod pace_shown;
 mod pages;
 mod problem;
 mod purge;
+mod search;
 mod statement;
 mod table;
 #[cfg(test)]

@@ -3,19 +3,18 @@
 use std::time::Duration;
 
 use angelia_shared::query::{self, AskPosition};
+use angelia_shared::roll_call::{DISPATCHER, DispatcherHealth};
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use http::StatusCode;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::{App, Parts};
 use crate::shell::prometheus;
 
 /// How long another service may take to answer.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// Where a dispatcher says how it is.
-const DISPATCHER_HEALTH: &str = "angelia.dispatcher.health";
 
 /// `GET /livez`.
 pub(super) async fn live() -> &'static str {
@@ -34,13 +33,6 @@ struct Readiness {
     reasons: Vec<String>,
     /// Shown only while it is on: no installation that others can reach should have it.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
-    attachments_allow_loopback: bool,
-}
-
-/// What a dispatcher says of itself.
-#[derive(Default, Deserialize)]
-struct DispatcherHealth {
-    #[serde(default)]
     attachments_allow_loopback: bool,
 }
 
@@ -81,7 +73,7 @@ async fn ledger(app: &Parts) -> Result<(), String> {
 
 async fn dispatcher(app: &Parts) -> Result<DispatcherHealth, String> {
     let request = async_nats::Request::new().timeout(Some(PATIENCE));
-    let answer = app.log.client().send_request(DISPATCHER_HEALTH, request).await;
+    let answer = app.log.client().send_request(DISPATCHER, request).await;
     let answer = answer.map_err(|_| "no dispatcher answers".to_owned())?;
     // One that says nothing more is alive all the same.
     Ok(serde_json::from_slice(&answer.payload).unwrap_or_default())

@@ -85,6 +85,13 @@ impl Timeline {
         view
     }
 
+    /// Where its entries are in the log, and between which two of them others were left out.
+    pub fn places(&self) -> (Vec<Position>, Option<(Position, Position)>) {
+        let places: Vec<_> = self.entries.iter().map(|entry| entry.position).collect();
+        let gap = (self.left_out > 0).then(|| (places[OLDEST_KEPT - 1], places[OLDEST_KEPT]));
+        (places, gap)
+    }
+
     /// Writes the timeline's bytes. Times are told from the acceptance, which keeps them small.
     pub fn write(&self, out: &mut Encoder, accepted_at: UnixMillis) {
         out.number(self.left_out);

@@ -20,12 +20,12 @@ const LIST_MAX: usize = 1_001;
 /// Records of the log that one answer reads at once.
 const LOG_READS_AT_ONCE: usize = 8;
 
-fn limit(asked: u32) -> usize {
+pub(super) fn limit(asked: u32) -> usize {
     usize::try_from(asked).unwrap_or(LIST_MAX).clamp(1, LIST_MAX)
 }
 
 /// Drops the second half of a list that is too long.
-fn halve<T>(list: &mut Vec<T>) -> bool {
+pub(super) fn halve<T>(list: &mut Vec<T>) -> bool {
     let longer = list.len() > 1;
     list.truncate(list.len().div_ceil(2));
     longer
@@ -33,7 +33,7 @@ fn halve<T>(list: &mut Vec<T>) -> bool {
 
 impl Desk {
     /// Reads the projection, with its position at that moment.
-    async fn read<T: Send + 'static>(
+    pub(super) async fn read<T: Send + 'static>(
         &self,
         question: impl FnOnce(&Projection<Overlay>) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<(T, u64), AnswerError> {
@@ -43,7 +43,7 @@ impl Desk {
 
     /// Reads an acceptance from the log, which alone has the sealed content.
     async fn acceptance(&self, at: Position) -> Result<MessageAccepted, AnswerError> {
-        let record = self.log.record_at(at.seq).await.map_err(AnswerError::Log)?;
+        let record = self.log.past_record(at.seq).await.map_err(AnswerError::Log)?;
         let event = record.as_ref().and_then(|record| lines(&record.payload).nth(usize::from(at.line)));
         match event.map(Event::from_line) {
             Some(Ok(Event::MessageAccepted(fact))) => Ok(*fact),

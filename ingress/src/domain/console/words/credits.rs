@@ -52,6 +52,14 @@ words! {
     STATE_THEN = "State then", "Κατάσταση τότε";
     STATE_TODAY = "State today", "Κατάσταση σήμερα";
     VERIFICATION = "Verification", "Επαλήθευση";
+    VERIFIED_LAST = "The last verification", "Η τελευταία επαλήθευση";
+    VERIFIED_ALWAYS = "Checked all the time", "Συνεχής έλεγχος";
+    VERIFIED_NEVER = "No verification has been recorded.", "Δεν έχει καταγραφεί καμία επαλήθευση.";
+    VERIFIED_UNKNOWN = "Whether a verification was recorded is not known now.", "Δεν είναι γνωστό τώρα αν καταγράφηκε επαλήθευση.";
+    VERIFIED_WELL = "everything up to record {n} holds together.", "όλα έως την εγγραφή {n} στέκουν.";
+    VERIFIED_BROKEN = "{invariant} is broken at record {at}.", "το {invariant} παραβιάζεται στην εγγραφή {at}.";
+    VERIFIED_LIVE = "The running ledger was compared with a replay, too, and equals it.",
+        "Και το λογιστικό που τρέχει συγκρίθηκε με μια αναπαραγωγή και είναι ίσο.";
     VERIFIED = "Every record up to {n} has been checked as it was read: no contradiction.",
         "Κάθε εγγραφή έως την {n} ελέγχθηκε κατά την ανάγνωση: καμία αντίφαση.";
     CONTRADICTIONS = "{n} facts in the log cannot be true. Nothing is refunded for the workspaces concerned until a person has looked.",
@@ -59,8 +67,8 @@ words! {
     OF_THIS_WORKSPACE = "In this workspace:", "Σε αυτόν τον χώρο:";
     LOG_DIGEST = "Digest of the log", "Σύνοψη του αρχείου";
     STATE_DIGEST = "Digest of all balances", "Σύνοψη όλων των υπολοίπων";
-    VERIFY_YOURSELF = "The operator proves all of it again from the log alone with",
-        "Ο διαχειριστής τα αποδεικνύει όλα ξανά από το αρχείο και μόνο με";
+    VERIFY_YOURSELF = "The operator verifies all of it again from the log alone, and records the result, with",
+        "Ο διαχειριστής τα επαληθεύει όλα ξανά από το αρχείο και μόνο, και καταγράφει το αποτέλεσμα, με";
     VERIFY_AWAY = "The ledger, which checks the log, does not answer now.", "Το λογιστικό, που ελέγχει το αρχείο, δεν απαντά τώρα.";
     NO_SUCH_POINT = "There is no such point of the log: give a record that exists, or a time in its past.",
         "Δεν υπάρχει τέτοιο σημείο στο αρχείο: δώστε υπαρκτή εγγραφή ή ώρα του παρελθόντος.";

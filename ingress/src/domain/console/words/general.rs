@@ -133,12 +133,13 @@ words! {
     LEDGER_LAG = "{n} records behind, {span} old", "{n} εγγραφές πίσω, παλιό κατά {span}";
     DISPATCHER_AT = "{n} of {of} shares of the accounts, {m} messages in memory",
         "{n} από {of} μερίδια λογαριασμών, {m} μηνύματα στη μνήμη";
-    DISPATCHER_ONE = "One of them answers: {said}", "Απαντά μία από αυτές: {said}";
+    SOME_ANSWER = "{n} of {of} answer", "Απαντούν {n} από {of}";
     INGRESS_AT = "takes calls", "δέχεται κλήσεις";
     OLDEST_DUE = "Oldest message that is due", "Παλαιότερο μήνυμα που έπρεπε να έχει φύγει";
     OLDEST_DUE_NONE = "Nothing is late.", "Τίποτα δεν έχει καθυστερήσει.";
     OLDEST_DUE_IS = "An account of {workspace} should have sent {span} ago.",
         "Ένας λογαριασμός του χώρου {workspace} έπρεπε να έχει στείλει πριν από {span}.";
+    OLDEST_DUE_PART = "Only the {n} newest workspaces are looked at.", "Εξετάζονται μόνο οι {n} νεότεροι χώροι.";
     OLDEST_DUE_UNKNOWN = "Not known: ledger or dispatcher do not answer.",
         "Άγνωστο: το λογιστικό ή ο αποστολέας δεν απαντούν.";
 }

@@ -4,7 +4,8 @@ use super::words;
 
 words! {
     MESSAGES_LEAD = "Everything that was accepted, newest first.", "Όλα όσα έγιναν δεκτά, τα νεότερα πρώτα.";
-    SEARCH_MESSAGES = "Search by number, name, id or text", "Αναζήτηση με αριθμό, όνομα, αναγνωριστικό ή κείμενο";
+    SEARCH_MESSAGES = "Search by number, chat, message id, text or file name",
+        "Αναζήτηση με αριθμό, συνομιλία, αναγνωριστικό, κείμενο ή όνομα αρχείου";
     ANY_STATE = "Any state", "Κάθε κατάσταση";
     ANY_ACCOUNT = "Any account", "Κάθε λογαριασμός";
     ACCOUNT = "Account", "Λογαριασμός";
@@ -13,9 +14,13 @@ words! {
         "Ανοίξτε ένα webhook και στείλτε το πρώτο με τη φόρμα δοκιμής.";
     NOTHING_FOUND = "No message matches.", "Κανένα μήνυμα δεν ταιριάζει.";
     NOTHING_FOUND_NEXT = "Try fewer letters, or another state.", "Δοκιμάστε λιγότερα γράμματα ή άλλη κατάσταση.";
+    NOTHING_FOUND_YET = "Nothing found among the newest messages.", "Δεν βρέθηκε τίποτα στα νεότερα μηνύματα.";
+    SEARCHING = "Searching further back …", "Αναζήτηση σε παλαιότερα …";
     SEARCH_ON = "The search looked through the newest messages. Search further back",
         "Η αναζήτηση κοίταξε τα νεότερα μηνύματα. Αναζήτηση σε παλαιότερα";
     MESSAGE = "Message", "Μήνυμα";
+    MESSAGE_AS_OF = "This is the message as the log had it at {n}.", "Έτσι ήταν το μήνυμα στο αρχείο, στο {n}.";
+    MESSAGE_NOW = "As it is now", "Όπως είναι τώρα";
     MESSAGE_ID = "Message id", "Αναγνωριστικό μηνύματος";
     TO = "To", "Προς";
     CREDITS_COL = "Credits", "Μονάδες";
@@ -45,7 +50,6 @@ words! {
     STATE_DELIVERED = "delivered", "παραδόθηκε";
     STATE_READ = "read", "διαβάστηκε";
     STATE_CANCELLED = "cancelled", "ακυρώθηκε";
-    STATE_NOT_YET = "not accepted yet", "δεν είχε γίνει δεκτό";
 
     HELD_NOTHING = "nothing: it may go at any moment", "τίποτα: μπορεί να φύγει ανά πάσα στιγμή";
     HELD_GAP = "the account's gap after its last message", "το κενό του λογαριασμού μετά το τελευταίο μήνυμα";

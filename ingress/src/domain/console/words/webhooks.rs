@@ -41,8 +41,12 @@ words! {
         "Η διεύθυνσή του σταματά οριστικά. Όσα μηνύματα δέχτηκε μένουν και στέλνονται.";
     WEBHOOK_REMOVED = "The webhook is removed.", "Το webhook αφαιρέθηκε.";
     ACTIVATIONS = "Last activations", "Τελευταίες κλήσεις";
-    ACTIVATIONS_LEAD = "The newest 50 calls, accepted and refused, as they happen. The file has the last 100, whole.",
-        "Οι νεότερες 50 κλήσεις, δεκτές και απορριφθείσες, τη στιγμή που γίνονται. Το αρχείο έχει τις τελευταίες 100, ολόκληρες.";
+    ACTIVATIONS_LEAD = "The last 100 calls, accepted and refused, as they happen. The file has them whole.",
+        "Οι τελευταίες 100 κλήσεις, δεκτές και απορριφθείσες, τη στιγμή που γίνονται. Το αρχείο τις έχει ολόκληρες.";
+    OLDER_CALLS = "Older calls", "Παλαιότερες κλήσεις";
+    NEWEST_CALLS = "Newest calls", "Νεότερες κλήσεις";
+    OLDER_CALLS_GONE = "There are no older calls any more: only the last 100 are kept.",
+        "Δεν υπάρχουν πια παλαιότερες κλήσεις: φυλάσσονται μόνο οι τελευταίες 100.";
     NO_ACTIVATIONS = "Nobody has called this webhook yet.", "Κανείς δεν έχει καλέσει ακόμη αυτό το webhook.";
     NO_ACTIVATIONS_NEXT = "Send a first message with the form above, or call the URL from your program.",
         "Στείλτε ένα πρώτο μήνυμα με την παραπάνω φόρμα ή καλέστε τη διεύθυνση από το πρόγραμμά σας.";

@@ -19,9 +19,10 @@ use super::allowed::{Allowed, Everyone, Operator};
 use super::answer::{Answer, Created, Shown, Time};
 use super::form::{Fields, Form, Parameters};
 use super::ledger;
+use super::moment::{self, When};
 use super::problem::Problem;
 use super::workspaces::CREDITS_MAX;
-use crate::domain::as_of::{AsOf, NoSuchPoint};
+use crate::domain::as_of::AsOf;
 use crate::domain::input::{Input, InputFault};
 use crate::shell::api_log::AppendFailed;
 use crate::shell::directory_writer::ChangeError;
@@ -47,24 +48,6 @@ pub(super) struct View {
     as_of_seq: u64,
 }
 
-/// When a wallet is looked at.
-#[derive(JsonSchema)]
-#[expect(dead_code, reason = "it describes what `AsOf` is read from")]
-pub(super) struct When {
-    /// A sequence of the log or an RFC 3339 time, both of the past. Now, when it is left out.
-    as_of: Option<String>,
-}
-
-impl Form for When {
-    type Value = Option<AsOf>;
-
-    fn read(mut input: Input) -> Result<Option<AsOf>, InputFault> {
-        let as_of = input.parsed("as_of", "a sequence of the log or an RFC 3339 time", AsOf::parse)?;
-        input.finish()?;
-        Ok(as_of)
-    }
-}
-
 /// `GET …/credits`, also `?as_of=<sequence or time>`.
 pub(super) async fn show(
     State(app): State<App>,
@@ -85,16 +68,7 @@ pub(super) async fn show(
 
 /// The wallet as it was with everything up to a point of the log.
 async fn then(app: &Parts, id: WorkspaceId, as_of: AsOf) -> Result<View, Problem> {
-    let fault = |none: NoSuchPoint| Problem::from(InputFault::of("as_of", none.to_string()));
-    let end = app.log.last_sequence().await?;
-    as_of.check(end, clock::now()).map_err(fault)?;
-    let as_of_seq = match as_of {
-        AsOf::Seq(seq) => seq,
-        AsOf::Time(time) => app.log.sequence_at(time, end).await?,
-    };
-    if as_of_seq == 0 {
-        return Err(fault(NoSuchPoint::BeforeTheBeginning));
-    }
+    let as_of_seq = moment::sequence_of(app, as_of).await?;
     let ask = AskCreditsThen { workspace: id, as_of: as_of_seq };
     let (wallet, projected) = ledger::ask_at(app, ask, as_of_seq).await?;
     let CreditsThen { granted, consumed, refunded, available } =

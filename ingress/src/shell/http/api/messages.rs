@@ -1,16 +1,16 @@
 //! Messages: listed, looked at, cancelled.
 
+use std::collections::HashMap;
+
 use angelia_shared::clock;
-use angelia_shared::event::message::To;
-use angelia_shared::event::{CancelRequested, Content, Event};
+use angelia_shared::event::{CancelRequested, Content, Event, Sealed};
 use angelia_shared::ids::{AccountId, MessageId, Position, WorkspaceId};
 use angelia_shared::log::{Entry, Group};
-use angelia_shared::query::{AskMessage, AskMessages, MessageState, MessageView};
+use angelia_shared::query::{AskMessage, AskMessageThen, AskMessages, MessageState, MessageView};
 use angelia_shared::shown::MessageShown;
 use angelia_shared::subject::{Partition, Subject};
 use angelia_shared::units::UnixMillis;
 use axum::extract::State;
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use schemars::JsonSchema;
 use serde_json::Value;
 
@@ -18,18 +18,20 @@ use super::allowed::{Allowed, Everyone, Owner, missing};
 use super::answer::{Answer, List, Requested, Shown};
 use super::form::{Fields, Form, Nothing, PageParameters, Parameters};
 use super::ledger;
+use super::moment::{self, When};
 use super::problem::Problem;
+use super::search::search;
 use super::turns::Turns;
+use crate::domain::as_of::AsOf;
 use crate::domain::input::{Input, InputFault};
 use crate::domain::page::{self, Page};
+use crate::domain::sought::Sought;
 use crate::shell::contents;
 use crate::shell::directory_writer::ChangeError;
 use crate::shell::http::{App, Parts};
 
 /// Questions to the ledger at once for one page.
-const ASKED_AT_ONCE: usize = 16;
-/// Messages that one search looks into before it answers with a cursor to go on from.
-const SEARCHED_MAX: usize = 1_000;
+pub(super) const ASKED_AT_ONCE: usize = 16;
 
 /// Asks when those of the messages go that wait.
 async fn turns(app: &Parts, messages: &[Opened]) -> Turns {
@@ -51,20 +53,20 @@ const SOUGHT_CHARS_MAX: usize = 255;
 /// Which messages.
 #[derive(JsonSchema)]
 #[expect(dead_code, reason = "it describes what is read from it")]
-pub(super) struct Sought {
+pub(super) struct Which {
     /// Only in this state.
     state: Option<MessageState>,
     /// Only of this account.
     account: Option<AccountId>,
-    /// A message's id, or a part of a recipient or of a text. A page of such a search may be short, and even empty, while
-    /// there is a next one.
+    /// A message's id, or a part of a recipient, of a text or of a file's name. A page of such a search may be short, and
+    /// even empty, while there is a next one: it looks for a bounded time, and the cursor goes on.
     #[schemars(length(min = 1, max = SOUGHT_CHARS_MAX))]
     q: Option<String>,
     #[schemars(flatten)]
     page: PageParameters,
 }
 
-impl Form for Sought {
+impl Form for Which {
     type Value = (Filter, Page<Position>);
 
     fn read(mut input: Input) -> Result<Self::Value, InputFault> {
@@ -78,16 +80,17 @@ impl Form for Sought {
     }
 }
 
-/// `GET …/messages?state&account&q`, newest first. `q` is a message's id, or a part of a recipient or a text.
+/// `GET …/messages?state&account&q`, newest first. `q` is a message's id, or a part of what it says or whom it is for.
 pub(super) async fn list(
     State(app): State<App>,
     allowed: Allowed<Everyone>,
-    query: Parameters<Sought>,
+    query: Parameters<Which>,
 ) -> Answer<Shown<List<MessageShown>>> {
     let (Filter { state, account, text }, page) = query.read()?;
     let workspace = allowed.id();
     let by_id: Option<MessageId> = text.as_deref().and_then(|text| text.trim().parse().ok());
-    let (found, next) = match (by_id, text) {
+    let filter = Filter { state, account, text };
+    let (found, next) = match (by_id, &filter.text) {
         (Some(message), _) => {
             let (found, _) = ledger::ask(&app, AskMessage { workspace, message }).await?;
             let fits = |found: &MessageView| {
@@ -95,7 +98,8 @@ pub(super) async fn list(
             };
             (with_content(&app, workspace, found.into_iter().filter(fits).collect()).await?, None)
         }
-        (None, text) => search(&app, workspace, Filter { state, account, text }, &page).await?,
+        (None, Some(text)) => search(&app, workspace, &filter, &Sought::of(text), &page).await?,
+        (None, None) => newest(&app, workspace, &filter, &page).await?,
     };
     let turns = turns(&app, &found).await;
     let items = found.into_iter().map(|(message, content)| view(message, content, &turns)).collect();
@@ -104,68 +108,52 @@ pub(super) async fn list(
 
 /// What a message must be like.
 pub(super) struct Filter {
-    state: Option<MessageState>,
-    account: Option<AccountId>,
+    pub(super) state: Option<MessageState>,
+    pub(super) account: Option<AccountId>,
     text: Option<String>,
 }
 
-type Opened = (MessageView, Option<Content>);
+/// A message with its content; none when it was erased.
+pub(super) type Opened = (MessageView, Option<Content>);
 
-/// One page of messages whose recipient or text contains the text. Both are sealed, so each message has to be opened; a
-/// search that finds little stops after some and says where to go on.
-async fn search(
+/// One page of messages.
+async fn newest(
     app: &Parts,
     workspace: WorkspaceId,
-    filter: Filter,
+    filter: &Filter,
     page: &Page<Position>,
 ) -> Result<(Vec<Opened>, Option<Position>), Problem> {
-    let Filter { state, account, text } = filter;
-    let text = text.map(|text| text.to_lowercase());
-    let (mut found, mut before, mut searched) = (Vec::new(), page.after, 0);
-    loop {
-        // With a full page, or after a long search, it is only asked whether there is more.
-        let room = if searched < SEARCHED_MAX { page.limit - found.len() } else { 0 };
-        let limit = u32::try_from(room + 1).unwrap_or(u32::MAX);
-        let (mut messages, _) = ledger::ask(app, AskMessages { workspace, state, account, before, limit }).await?;
+    let Filter { state, account, .. } = *filter;
+    let (mut found, mut before) = (Vec::new(), page.after);
+    let next = loop {
+        // One more, which tells whether there is a next page.
+        let limit = u32::try_from(page.limit - found.len() + 1).unwrap_or(u32::MAX);
+        let (messages, _) = ledger::ask(app, AskMessages { workspace, state, account, before, limit }).await?;
         // An answer may be shorter than what was asked for; only an empty one is the end.
-        if messages.is_empty() {
-            return Ok((found, None));
+        let Some(oldest) = messages.last() else { break None };
+        before = Some(oldest.accepted);
+        found.extend(messages);
+        if found.len() > page.limit {
+            break page.cut(&mut found, |message| message.accepted);
         }
-        let more = messages.len() > room;
-        messages.truncate(room);
-        searched += messages.len();
-        before = messages.last().map(|message| message.accepted).or(before);
-        let opened = with_content(app, workspace, messages).await?;
-        found.extend(opened.into_iter().filter(|(_, content)| names(content.as_ref(), text.as_deref())));
-        if more && (found.len() == page.limit || searched >= SEARCHED_MAX) {
-            return Ok((found, before));
-        }
-    }
+    };
+    Ok((with_content(app, workspace, found).await?, next))
 }
 
-fn names(content: Option<&Content>, text: Option<&str>) -> bool {
-    let Some(text) = text else { return true };
-    let Some(content) = content else { return false };
-    let (To::ChatId(to) | To::Jid(to) | To::Phone(to) | To::ChatName(to)) = &content.to;
-    [to, &content.address, &content.text].iter().any(|own| own.to_lowercase().contains(text))
-}
-
-/// Opens each message's content. A list of the ledger's may leave it out; then it is asked for one by one.
+/// Opens each message's content. A list of the ledger's leaves it out; then those of all are asked for together.
 async fn with_content(app: &Parts, workspace: WorkspaceId, messages: Vec<MessageView>) -> Result<Vec<Opened>, Problem> {
-    let opened = stream::iter(messages).map(async |message| {
-        let mut message = message;
-        if message.sealed.is_none() {
-            let ask = AskMessage { workspace, message: message.message };
-            let (whole, _) = angelia_shared::query::ask(app.log.client(), ask, 0).await?;
-            message = whole.unwrap_or(message);
-        }
-        let content = match &message.sealed {
-            Some(sealed) => contents::open(&app.vault, message.message, sealed).await?,
+    let missing = messages.iter().filter(|message| message.sealed.is_none()).map(|message| message.accepted).collect();
+    let sealed = contents::sealed(app.log.client(), workspace, missing).await?;
+    let mut sealed: HashMap<MessageId, Sealed> = sealed.into_iter().map(|one| (one.message, one.sealed)).collect();
+    let mut opened = Vec::with_capacity(messages.len());
+    for message in messages {
+        let content = match message.sealed.clone().or_else(|| sealed.remove(&message.message)) {
+            Some(sealed) => contents::open(&app.vault, message.message, &sealed).await?,
             None => None,
         };
-        Ok::<_, Problem>((message, content))
-    });
-    opened.buffered(ASKED_AT_ONCE).try_collect().await
+        opened.push((message, content));
+    }
+    Ok(opened)
 }
 
 async fn one(app: &Parts, workspace: WorkspaceId, text: &str) -> Result<MessageView, Problem> {
@@ -181,10 +169,28 @@ async fn shown(app: &Parts, workspace: WorkspaceId, message: MessageView) -> Ans
     Ok(view(message, content, &turns))
 }
 
-/// `GET …/messages/{id}`, the id with or without `wa_backend:`.
-pub(super) async fn show(State(app): State<App>, allowed: Allowed<Everyone>) -> Answer<Shown<MessageShown>> {
-    let message = one(&app, allowed.id(), allowed.segment("m")).await?;
-    Ok(Shown(shown(&app, allowed.id(), message).await?))
+/// `GET …/messages/{id}`, the id with or without `wa_backend:`; also `?as_of=<sequence or time>`.
+pub(super) async fn show(
+    State(app): State<App>,
+    allowed: Allowed<Everyone>,
+    query: Parameters<When>,
+) -> Answer<Shown<MessageShown>> {
+    let (workspace, id) = (allowed.id(), allowed.segment("m"));
+    match query.read()? {
+        None => Ok(Shown(shown(&app, workspace, one(&app, workspace, id).await?).await?)),
+        Some(as_of) => Ok(Shown(then(&app, workspace, id, as_of).await?)),
+    }
+}
+
+/// A message as the log had it at a moment: each part's state, its reasons, what was refunded, what had happened.
+async fn then(app: &Parts, workspace: WorkspaceId, id: &str, as_of: AsOf) -> Answer<MessageShown> {
+    let message: MessageId = id.parse().map_err(|_| missing("message"))?;
+    let as_of = moment::sequence_of(app, as_of).await?;
+    let (found, _) = ledger::ask_at(app, AskMessageThen { workspace, message, as_of }, as_of).await?;
+    let found = found.ok_or_else(|| missing("message at that moment"))?;
+    let mut opened = with_content(app, workspace, vec![found]).await?;
+    let (message, content) = opened.pop().ok_or_else(|| missing("message"))?;
+    Ok(MessageShown::of(message, content))
 }
 
 /// `POST …/messages/{id}/cancel`: asks; the dispatcher answers, and may have begun to send.

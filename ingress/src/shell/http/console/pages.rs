@@ -61,7 +61,7 @@ pub(super) async fn within_time(visit: &Visit, segments: &[&str]) -> Result<Page
 
 /// Whether a page asks about so many things that it is not made again with every record of the log.
 pub(super) fn is_costly(segments: &[&str]) -> bool {
-    matches!(segments, ["installation"])
+    matches!(segments, ["installation"] | ["w", _, "audit"])
 }
 
 /// Makes the page at a place.

@@ -141,6 +141,29 @@
     if (popup) { popup.open = false; find("summary", popup).focus(); }
   });
 
+  // --- A search that has looked at the newest messages only goes on by itself, until a page is full or all was looked at. ---
+  const further = async () => {
+    let box;
+    while ((box = find("#further[data-further]"))) {
+      const next = find(".pager a:last-child", box).href;
+      box.textContent = box.dataset.looking;
+      let page;
+      try {
+        const answer = await fetch(next);
+        if (!answer.ok) throw answer.status;
+        page = parsed(await answer.text());
+      } catch { location.assign(next); return; }
+      const [rows, more] = [find("#found tbody"), find("#found tbody", page)];
+      if (rows && more) rows.append(...more.children);
+      else if (more || !find("#further[data-further]", page) && !rows) find("#found").replaceWith(find("#found", page));
+      const rest = find("#further", page);
+      if (all("#found tbody tr").length >= Number(box.dataset.further)) delete rest.dataset.further;
+      box.replaceWith(rest);
+      refresh();
+    }
+    if (find("#further")) say(find("#found").innerText.slice(0, 200));
+  };
+
   // --- Forms: an answer that says no leaves what was typed where it is. ---
   const sent = (form, submitter) => new URLSearchParams(new FormData(form, submitter));
   const put = (page, selector) => {
@@ -216,6 +239,7 @@
   const menu = find(".menu"), current = find(".menu [aria-current]");
   if (current) menu.scrollLeft = current.offsetLeft - (menu.clientWidth - current.offsetWidth) / 2;
   refresh();
+  further();
   setInterval(() => { all("time.countdown").forEach(count); stale(); }, 500);
   open();
 })();

@@ -3,21 +3,27 @@
 use angelia_shared::clock;
 use angelia_shared::event::WorkspaceChanged;
 use angelia_shared::ids::Position;
-use angelia_shared::query::{self, AskDigest, AskFindings, AskMessages, DigestView, FindingsView, MessageView};
+use angelia_shared::query::{
+    self, AskDigest, AskFindings, AskMessageThen, AskMessages, DigestView, FindingsView, MessageView,
+};
 use angelia_shared::units::UnixMillis;
+use angelia_shared::verification::{self, Verification};
+use futures_util::{StreamExt as _, stream};
 use maud::{Markup, html};
 
 use super::Page;
 use crate::domain::as_of::AsOf;
 use crate::domain::console::seen::Credits;
 use crate::domain::console::words as w;
-use crate::domain::console::{figure, moment};
+use crate::domain::console::{figure, told};
 use crate::shell::http::console::parts;
 use crate::shell::http::console::trouble::Trouble;
 use crate::shell::http::console::visit::Visit;
 
 /// Messages of a moment that are shown.
 const SHOWN: u32 = 20;
+/// Messages whose past is told at once.
+const TOLD_AT_ONCE: usize = 10;
 /// Steps of the slider: fine enough for a finger, and the field beside it takes any moment.
 const STEPS: i64 = 500;
 /// How long the page waits for what the ledger has found.
@@ -27,7 +33,7 @@ const PATIENCE: std::time::Duration = std::time::Duration::from_millis(800);
 pub(super) async fn page(visit: &Visit, workspace: &WorkspaceChanged) -> Result<Page, Trouble> {
     let now = clock::now();
     let asked = asked(visit, now);
-    let (then, checked) = tokio::join!(then(visit, workspace, asked), checked(visit));
+    let (then, checked, recorded) = tokio::join!(then(visit, workspace, asked), checked(visit), recorded(visit));
     let base = format!("/console/w/{}/audit", workspace.id);
     let main = html! {
         (parts::head(visit.t(w::NAV_AUDIT), visit.t(w::AUDIT_LEAD), html! {}))
@@ -42,6 +48,9 @@ pub(super) async fn page(visit: &Visit, workspace: &WorkspaceChanged) -> Result<
         }
         section .card aria-labelledby="verification" {
             h2 #verification { (visit.t(w::VERIFICATION)) }
+            h3 { (visit.t(w::VERIFIED_LAST)) }
+            (last(visit, recorded.as_ref()))
+            h3 { (visit.t(w::VERIFIED_ALWAYS)) }
             (verification(visit, workspace, checked.as_ref()))
         }
     };
@@ -57,11 +66,17 @@ fn asked(visit: &Visit, now: UnixMillis) -> Option<Result<AsOf, ()>> {
     (at < now.0).then_some(Ok(AsOf::Time(UnixMillis(at))))
 }
 
+/// A message now, and as it was; none when that is not told.
+struct Then {
+    now: MessageView,
+    then: Option<MessageView>,
+}
+
 async fn then(
     visit: &Visit,
     workspace: &WorkspaceChanged,
     asked: Option<Result<AsOf, ()>>,
-) -> Result<(Credits, Vec<MessageView>), Trouble> {
+) -> Result<(Credits, Vec<Then>), Trouble> {
     let mut path = format!("/workspaces/{}/credits", workspace.id);
     match asked {
         None => {}
@@ -72,9 +87,19 @@ async fn then(
     let credits: Credits = visit.get(&path).await?;
     let before = Some(Position::new(credits.as_of_seq.saturating_add(1), 0));
     let ask = AskMessages { workspace: workspace.id, state: None, account: None, before, limit: SHOWN };
-    let messages = query::ask(visit.console.app.log.client(), ask, credits.as_of_seq).await;
-    let (messages, _) = messages.map_err(|_| Trouble::Unavailable("the ledger does not answer".to_owned()))?;
-    Ok((credits, messages))
+    let client = visit.console.app.log.client();
+    let away = |_| Trouble::Unavailable("the ledger does not answer".to_owned());
+    let (messages, _) = query::ask(client, ask, credits.as_of_seq).await.map_err(away)?;
+    if asked.is_none() {
+        return Ok((credits, messages.into_iter().map(|now| Then { then: Some(now.clone()), now }).collect()));
+    }
+    let told = stream::iter(messages).map(|now| async move {
+        let ask = AskMessageThen { workspace: workspace.id, message: now.message, as_of: credits.as_of_seq };
+        // One whose history is too long to be told here does not keep the others from being told.
+        let then = query::ask(client, ask, credits.as_of_seq).await.ok().and_then(|(then, _)| then);
+        Then { now, then }
+    });
+    Ok((credits, told.buffered(TOLD_AT_ONCE).collect().await))
 }
 
 fn chosen(visit: &Visit, asked: Option<Result<AsOf, ()>>) -> Markup {
@@ -113,14 +138,15 @@ fn slider(
             div .field.grow {
                 label for="as_of" { (visit.t(w::AS_OF_EXACT)) }
                 input #as_of name="as_of" value=(visit.query.text("as_of")) dir="ltr" maxlength="40" aria-describedby="as-of-hint";
-                p #as-of-hint .hint { (visit.t(w::AS_OF_EXACT_HINT)) }
             }
             button type="submit" { (visit.t(w::SHOW)) }
+            // Below both, so that the button stands beside the field.
+            p #as-of-hint .hint.whole { (visit.t(w::AS_OF_EXACT_HINT)) }
         }
     }
 }
 
-fn stood(visit: &Visit, workspace: &WorkspaceChanged, credits: Credits, messages: &[MessageView]) -> Markup {
+fn stood(visit: &Visit, workspace: &WorkspaceChanged, credits: Credits, messages: &[Then]) -> Markup {
     let number = |value| html! { (visit.manner.number(value)) };
     html! {
         p .hint { (visit.manner.with(w::AT_RECORD, &[("n", &visit.manner.number(credits.as_of_seq))])) }
@@ -137,19 +163,60 @@ fn stood(visit: &Visit, workspace: &WorkspaceChanged, credits: Credits, messages
         @else {
             div .scroll { table .stack.then {
                 thead { tr { th scope="col" { (visit.t(w::ACCEPTED_AT)) } th scope="col" { (visit.t(w::MESSAGE_ID)) } th scope="col" { (visit.t(w::STATE_THEN)) } th scope="col" { (visit.t(w::STATE_TODAY)) } } }
-                tbody { @for message in messages {
-                    tr #{ "then-" (message.message) } {
-                        td { (parts::time(&message.accepted_at.to_rfc3339())) }
-                        td { a href={ "/console/w/" (workspace.id) "/messages/" (message.message) } { code { (message.message) } } }
-                        td { @match moment::state_then(&message.timeline, credits.as_of_seq) {
-                            Some(state) => (parts::state(visit.manner, state)),
-                            None => (visit.t(w::STATE_NOT_YET)),
-                        } }
-                        td { (parts::state(visit.manner, message.state)) }
-                    }
-                } }
+                tbody { @for message in messages { (row(visit, workspace, message, credits.as_of_seq)) } }
             } }
         }
+    }
+}
+
+fn row(visit: &Visit, workspace: &WorkspaceChanged, message: &Then, as_of: u64) -> Markup {
+    let Then { now, then } = message;
+    html! {
+        tr #{ "then-" (now.message) } {
+            td { (parts::time(&now.accepted_at.to_rfc3339())) }
+            td { a href={ "/console/w/" (workspace.id) "/messages/" (now.message) "?as_of=" (as_of) } { code { (now.message) } } }
+            td data-label=(visit.t(w::STATE_THEN)) { @match then {
+                Some(then) => {
+                    (parts::state(visit.manner, then.state))
+                    @if then.parts.len() > 1 { @for part in &then.parts {
+                        div .hint { (visit.manner.with(w::PART_N, &[("n", &(part.part + 1).to_string())])) " " (visit.t(told::state(part.state).0)) }
+                    } }
+                }
+                None => (visit.t(w::NOT_KNOWN)),
+            } }
+            td data-label=(visit.t(w::STATE_TODAY)) { (parts::state(visit.manner, now.state)) }
+        }
+    }
+}
+
+/// The last recorded verification; the outer none when nobody can say.
+async fn recorded(visit: &Visit) -> Option<Option<Verification>> {
+    let last = verification::last(&visit.console.app.log);
+    tokio::time::timeout(PATIENCE, last).await.ok()?.ok()
+}
+
+fn last(visit: &Visit, recorded: Option<&Option<Verification>>) -> Markup {
+    let number = |value| visit.manner.number(value);
+    let Some(recorded) = recorded else { return html! { p .notice.warning { (visit.t(w::VERIFIED_UNKNOWN)) } } };
+    html! {
+        @match recorded {
+            None => p #last-verified { (visit.t(w::VERIFIED_NEVER)) },
+            Some(Verification { at, program, by, last_seq, live, finding, .. }) => {
+                div #last-verified .notice.bad[finding.is_some()] {
+                    p { (parts::time(&at.to_rfc3339())) ": "
+                        @match finding {
+                            None => strong { (visit.manner.with(w::VERIFIED_WELL, &[("n", &number(*last_seq))])) },
+                            Some(found) => strong { (visit.manner.with(w::VERIFIED_BROKEN, &[("invariant", &found.invariant), ("at", &found.at.to_string())])) },
+                        }
+                    }
+                    // What is broken may be another workspace's matter.
+                    @if let Some(found) = finding.as_ref().filter(|_| visit.is_operator()) { p lang="en" { bdi { (found.what) } } }
+                    @if *live && finding.is_none() { p { (visit.t(w::VERIFIED_LIVE)) } }
+                    p .hint { bdi { (program) } @if let Some(by) = by { " · " bdi { (by) } } }
+                }
+            }
+        }
+        p .hint { (visit.t(w::VERIFY_YOURSELF)) " " code { "angelia audit verify --record" } }
     }
 }
 
@@ -189,7 +256,6 @@ fn verification(
                 (parts::pair(visit.t(w::STATE_DIGEST), html! { code .wrap { (shown(&digest.state)) } }))
             }
         }
-        p .hint { (visit.t(w::VERIFY_YOURSELF)) " " code { "angelia audit verify" } }
     }
 }
 

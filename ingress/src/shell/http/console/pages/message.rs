@@ -12,12 +12,15 @@ use crate::domain::console::told::{self, Tone};
 use crate::domain::console::words as w;
 use crate::shell::http::console::parts;
 use crate::shell::http::console::trouble::Trouble;
-use crate::shell::http::console::visit::Visit;
+use crate::shell::http::console::visit::{Visit, query_of};
 
 /// `…/messages/{m}`.
 pub(super) async fn page(visit: &Visit, workspace: &WorkspaceChanged, id: &str) -> Result<Page, Trouble> {
     let id: MessageId = id.parse().map_err(|_| Trouble::NotFound)?;
-    let path = format!("/workspaces/{}/messages/{id}", workspace.id);
+    // As it was, if a moment is asked for: then nothing can be done to it, and nothing changes.
+    let as_of = visit.query.given("as_of");
+    let then = as_of.map_or_else(String::new, |as_of| format!("?{}", query_of(&[("as_of", as_of)])));
+    let path = format!("/workspaces/{}/messages/{id}{then}", workspace.id);
     let (message, content) = tokio::join!(visit.get::<Message>(&path), content(visit, workspace, id));
     let message = message?;
     let place = format!("/console/w/{}/messages/{id}", workspace.id);
@@ -28,6 +31,9 @@ pub(super) async fn page(visit: &Visit, workspace: &WorkspaceChanged, id: &str) 
                 p .lead { (parts::copied(visit.manner, &message.id, visit.t(w::MESSAGE_ID))) }
             }
         }
+        @if let Some(as_of) = as_of {
+            p .notice { (visit.manner.with(w::MESSAGE_AS_OF, &[("n", as_of)])) " " a href=(place) { (visit.t(w::MESSAGE_NOW)) } }
+        }
         @if let Some(reason) = &message.reason {
             div .notice.bad {
                 p { strong { (why(visit, reason)) } }
@@ -37,7 +43,7 @@ pub(super) async fn page(visit: &Visit, workspace: &WorkspaceChanged, id: &str) 
         div .columns {
             section .card aria-labelledby="what" {
                 h2 #what { (visit.t(w::DETAILS)) }
-                (facts(visit, workspace, &message))
+                (facts(visit, workspace, &message, as_of.is_none()))
                 @match &content {
                     None => p .hint { (visit.t(w::CONTENT_GONE)) },
                     Some(content) => {
@@ -49,7 +55,7 @@ pub(super) async fn page(visit: &Visit, workspace: &WorkspaceChanged, id: &str) 
                         }
                     }
                 }
-                @if message.state == MessageState::Queued && visit.owns(workspace.id) {
+                @if as_of.is_none() && message.state == MessageState::Queued && visit.owns(workspace.id) {
                     div .confirms { (parts::confirmed(visit.t(w::CANCEL_MESSAGE), visit.t(w::CANCEL_WARNING), &format!("{place}/cancel"), visit.t(w::CANCEL_MESSAGE), html! {})) }
                 }
             }
@@ -59,11 +65,11 @@ pub(super) async fn page(visit: &Visit, workspace: &WorkspaceChanged, id: &str) 
             }
         }
     };
-    Ok(Page { title: visit.t(w::MESSAGE).to_owned(), main, is_live: true, at: Some(place) })
+    Ok(Page { title: visit.t(w::MESSAGE).to_owned(), main, is_live: as_of.is_none(), at: Some(place) })
 }
 
-fn facts(visit: &Visit, workspace: &WorkspaceChanged, message: &Message) -> Markup {
-    let waits = matches!(message.state, MessageState::Queued | MessageState::Sending);
+fn facts(visit: &Visit, workspace: &WorkspaceChanged, message: &Message, is_now: bool) -> Markup {
+    let waits = is_now && matches!(message.state, MessageState::Queued | MessageState::Sending);
     let (held, n) = told::held_by(message.held_by.as_deref());
     let phone = account_phone(visit, workspace, &message.account_id);
     html! {
@@ -114,7 +120,8 @@ fn timeline(visit: &Visit, message: &Message) -> Markup {
                 };
                 li class=(parts::tone(meant).trim_start_matches("badge ")) #{ "entry-" (entry.id.replace('.', "-")) } {
                     div { strong { (text) } " " (parts::time(&entry.at)) }
-                    @if let Some(detail) = &entry.detail {
+                    // The heading says it already.
+                    @if let Some(detail) = entry.detail.as_deref().filter(|detail| !["sent", "unknown", "not_started"].contains(detail)) {
                         @match told::reason(detail) {
                             Some(reason) => div .hint { (visit.t(reason)) },
                             None => div .hint { code { bdi { (detail) } } },

@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use angelia_shared::event::{Content, WorkspaceChanged};
 use angelia_shared::ids::MessageId;
 use angelia_shared::query::{self, AskMessage, MessageState};
-use futures_util::{StreamExt as _, stream};
 use maud::{Markup, html};
 
 use super::Page;
@@ -21,8 +20,6 @@ use crate::shell::http::console::visit::{Visit, query_of};
 const SHOWN: usize = 40;
 /// Characters of a text that a list shows.
 const TEXT_SHOWN: usize = 90;
-/// Contents that are opened at once.
-const OPENED_AT_ONCE: usize = 16;
 
 /// `…/messages`.
 pub(super) async fn page(visit: &Visit, workspace: &WorkspaceChanged) -> Result<Page, Trouble> {
@@ -36,17 +33,23 @@ pub(super) async fn page(visit: &Visit, workspace: &WorkspaceChanged) -> Result<
     let texts = texts(visit, workspace, &listed.items).await;
     let base = format!("/console/w/{}/messages", workspace.id);
     let is_filtered = asked.iter().any(|(_, value)| !value.is_empty());
+    // The search has looked for as long as a page may take, and has not come to the end.
+    let is_cut = !q.is_empty() && listed.next_cursor.is_some() && listed.items.len() < SHOWN;
     let main = html! {
         (parts::head(visit.t(w::NAV_MESSAGES), visit.t(w::MESSAGES_LEAD), html! {}))
         (search(visit, workspace, &base, q, state, account))
-        @if listed.items.is_empty() {
-            @if is_filtered || !cursor.is_empty() { (parts::empty(visit.manner, w::NOTHING_FOUND, w::NOTHING_FOUND_NEXT)) }
+        div #found { @if listed.items.is_empty() {
+            @if is_cut { p .hint { (visit.t(w::NOTHING_FOUND_YET)) } }
+            @else if is_filtered || !cursor.is_empty() { (parts::empty(visit.manner, w::NOTHING_FOUND, w::NOTHING_FOUND_NEXT)) }
             @else { (parts::empty(visit.manner, w::NO_MESSAGES, w::NO_MESSAGES_NEXT)) }
-        } @else { (table(visit, &base, &listed.items, &texts)) }
-        @if !q.is_empty() && listed.next_cursor.is_some() { p .hint { (visit.t(w::SEARCH_ON)) ":" } }
-        (parts::pager(visit.manner, &base, &asked, listed.next_cursor.as_deref(), cursor.is_empty()))
+        } @else { (table(visit, &base, &listed.items, &texts)) } }
+        // The script goes on by itself until there is a page full, or the end; without it, the next page does.
+        div #further data-further=[is_cut.then_some(SHOWN)] data-looking=(visit.t(w::SEARCHING)) {
+            @if is_cut { p .hint { (visit.t(w::SEARCH_ON)) ":" } }
+            (parts::pager(visit.manner, &base, &asked, listed.next_cursor.as_deref(), cursor.is_empty()))
+        }
     };
-    // A search opens up to a thousand messages: it is made again when somebody asks for it.
+    // A search opens many messages: it is made again when somebody asks for it.
     Ok(Page { is_live: q.is_empty(), ..Page::live(visit.t(w::NAV_MESSAGES), main) })
 }
 
@@ -123,16 +126,18 @@ pub(super) fn why(visit: &Visit, reason: &str) -> String {
 }
 
 /// The contents of messages, as far as they can be had.
-pub(super) async fn texts(
-    visit: &Visit,
-    workspace: &WorkspaceChanged,
-    messages: &[Message],
-) -> HashMap<String, Content> {
-    let ids: Vec<(String, MessageId)> =
-        messages.iter().filter_map(|message| Some((message.id.clone(), message.id.parse().ok()?))).collect();
-    let opened = stream::iter(ids)
-        .map(|(shown, id)| async move { content(visit, workspace, id).await.map(|content| (shown, content)) });
-    opened.buffer_unordered(OPENED_AT_ONCE).filter_map(std::future::ready).collect().await
+async fn texts(visit: &Visit, workspace: &WorkspaceChanged, messages: &[Message]) -> HashMap<String, Content> {
+    let app = &visit.console.app;
+    // The first thing that happened to a message is that it was accepted.
+    let accepted = messages.iter().filter_map(|message| message.timeline.first()?.id.parse().ok());
+    let sealed = contents::sealed(app.log.client(), workspace.id, accepted.collect()).await.unwrap_or_default();
+    let mut texts = HashMap::new();
+    for one in sealed {
+        if let Ok(Some(content)) = contents::open(&app.vault, one.message, &one.sealed).await {
+            texts.insert(one.message.public(), content);
+        }
+    }
+    texts
 }
 
 /// The content of a message; none when it was erased, or cannot be had now.

@@ -12,12 +12,12 @@ use crate::domain::console::words as w;
 use crate::domain::console::{figure, told};
 use crate::shell::http::console::parts;
 use crate::shell::http::console::trouble::Trouble;
-use crate::shell::http::console::visit::Visit;
+use crate::shell::http::console::visit::{Visit, query_of};
 
-/// Calls that the page shows; the file has all.
+/// Calls of a page: with the longest bodies it stays below 200 kB.
 const SHOWN: usize = 50;
 /// Characters of a call's body that the page shows.
-const BODY_SHOWN: usize = 600;
+const BODY_SHOWN: usize = 400;
 
 /// What the form to try it was used for.
 pub(in crate::shell::http::console) enum Tried {
@@ -57,8 +57,9 @@ async fn made(
     let id = id.to_string();
     let webhook =
         seen(visit, workspace).await?.into_iter().find(|webhook| webhook.id == id).ok_or(Trouble::NotFound)?;
-    let path = format!("/workspaces/{}/webhooks/{id}/activations?limit={SHOWN}", workspace.id);
-    let calls = visit.get::<Listed<Activation>>(&path).await;
+    let path = format!("/workspaces/{}/webhooks/{id}/activations", workspace.id);
+    let calls = visit.get::<Listed<Activation>>(&path).await.map(|listed| listed.items);
+    let before = visit.query.text("before");
     let base = format!("/console/w/{}/webhooks", workspace.id);
     let title = visit.manner.with(w::WEBHOOK_N, &[("id", short(&id))]);
     let form = match &webhook.url {
@@ -82,12 +83,33 @@ async fn made(
             p .hint { (visit.t(w::ACTIVATIONS_LEAD)) }
             @match &calls {
                 Err(trouble) => p .notice.warning { (trouble.sentence(visit.manner)) },
-                Ok(calls) if calls.items.is_empty() => (parts::empty(visit.manner, w::NO_ACTIVATIONS, w::NO_ACTIVATIONS_NEXT)),
-                Ok(calls) => ol .calls { @for call in &calls.items { (one(visit, workspace, call)) } },
+                Ok(calls) if calls.is_empty() => (parts::empty(visit.manner, w::NO_ACTIVATIONS, w::NO_ACTIVATIONS_NEXT)),
+                Ok(calls) => (listed(visit, workspace, &format!("{base}/{id}"), calls, before)),
             }
         }
     };
-    Ok(Page { title, main, is_live: true, at: Some(format!("{base}/{id}")) })
+    let at = format!("{base}/{id}?{}", query_of(&[("before", before)]));
+    Ok(Page { title, main, is_live: true, at: Some(at.trim_end_matches('?').to_owned()) })
+}
+
+/// The calls before one of them, or the newest; and the way to the older ones.
+fn listed(visit: &Visit, workspace: &WorkspaceChanged, place: &str, calls: &[Activation], before: &str) -> Markup {
+    let is_first = before.is_empty();
+    let from =
+        if is_first { 0 } else { calls.iter().position(|call| call.id == before).map_or(calls.len(), |at| at + 1) };
+    let shown = &calls[from..calls.len().min(from + SHOWN)];
+    let next = shown.last().filter(|_| from + shown.len() < calls.len()).map(|call| call.id.as_str());
+    let older = |before| format!("{place}?{}#calls", query_of(&[("before", before)]));
+    html! {
+        @if shown.is_empty() { p .hint { (visit.t(w::OLDER_CALLS_GONE)) } }
+        @else { ol .calls { @for call in shown { (one(visit, workspace, call)) } } }
+        @if next.is_some() || !is_first {
+            div .pager {
+                @if !is_first { a .button href={ (place) "#calls" } { (visit.t(w::NEWEST_CALLS)) } }
+                @if let Some(next) = next { a #older-calls .button href=(older(next)) { (visit.t(w::OLDER_CALLS)) } }
+            }
+        }
+    }
 }
 
 fn address(visit: &Visit, base: &str, webhook: &Seen) -> Markup {
