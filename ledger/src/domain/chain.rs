@@ -100,8 +100,8 @@ fn service(role: &str) -> Option<Service> {
     }
 }
 
-/// What both chains make of a batch. That is half of a replay's work and needs nothing but the records, so it can be done
-/// ahead of the fold, on another core.
+/// What both chains make of a batch. That is half of a fold's work and needs nothing but the records, so it can be done
+/// ahead, on another core.
 #[derive(Clone, Debug)]
 pub struct Digests {
     frames: Frames,

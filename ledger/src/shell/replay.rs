@@ -138,7 +138,7 @@ struct Digested {
 }
 
 /// Folds until the end, or until the point; gives the reading back when its end was reached. The chains, which are half of
-/// the work, are made ahead on a thread of their own.
+/// the fold's work, are made ahead on a thread of their own.
 fn fold(
     mut reading: Reading,
     checkpoints: Checkpoints,
