@@ -393,8 +393,8 @@ impl Lane {
         });
     }
 
-    /// Commits one round's groups, answers their orders, and lets others gather for as long as is good. Returns `false` when it gave up on an undecided batch; the
-    /// writer must not be used again then.
+    /// Commits one round's groups, answers their orders, and lets others gather for as long as is good. Returns `false` when
+    /// it gave up on an undecided batch; the writer must not be used again then.
     async fn commit(
         &mut self,
         round: Vec<(Pending, Flight)>,
