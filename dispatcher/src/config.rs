@@ -16,6 +16,9 @@ angelia_shared::settings! {
         /// Base URLs of accounts that may lead to addresses which are not public, with commas between, such as a
         /// sandbox's; `loopback` means any on this machine. `standalone` always allows its own sandbox.
         pub base_urls_allowed: ProviderRule = "",
+        /// Seconds after which an unknown outcome is looked up in the provider's list of what it took, 0 to 3600; then again
+        /// three times as long after it, for a day. 0: never, for numbers that others send with, too.
+        pub look_up_after_s: u64 = "30",
         /// Messages that may wait in memory, 32 bytes each; beyond it the partitions with most of them read no further
         /// until some have gone. At least 100. What waits when the process starts is read in any case.
         pub queued_in_memory_max: usize = "8000000",
@@ -36,6 +39,10 @@ impl Config {
         if config.queued_in_memory_max < 100 {
             let what = format!("expected at least 100, found {}", config.queued_in_memory_max);
             return Err(ConfigError::Value { name: "queued_in_memory_max".to_owned(), what });
+        }
+        if config.look_up_after_s > 3_600 {
+            let what = format!("expected 0 to 3600, found {}", config.look_up_after_s);
+            return Err(ConfigError::Value { name: "look_up_after_s".to_owned(), what });
         }
         Ok(config)
     }
@@ -62,6 +69,13 @@ mod tests {
         assert!(
             matches!(Config::read(&source), Err(ConfigError::Value { name, .. }) if name == "queued_in_memory_max")
         );
+    }
+
+    #[test]
+    fn looking_up_later_than_an_hour_is_refused_and_never_is_not() {
+        let read = |seconds: &str| Config::read(&Source::from_flags([("look_up_after_s", seconds.to_owned())]));
+        assert!(matches!(read("3601"), Err(ConfigError::Value { name, .. }) if name == "look_up_after_s"));
+        assert_eq!(read("0").unwrap().look_up_after_s, 0);
     }
 
     #[test]

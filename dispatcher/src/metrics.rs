@@ -26,3 +26,7 @@ pub const PARTITIONS_RELEASED: &str = "dispatcher_partitions_released_total";
 pub const CLAIMS_LOST: &str = "dispatcher_claims_lost_total";
 /// Records that could not be read.
 pub const RECORDS_UNREADABLE: &str = "dispatcher_records_unreadable_total";
+/// Look-ups of an account's unknown outcomes, by `result`: found, nothing, not_now, not_offered.
+pub const LOOK_UPS: &str = "dispatcher_look_ups_total";
+/// Unknown outcomes that a look-up has told.
+pub const UNKNOWN_FOUND: &str = "dispatcher_unknown_found_total";

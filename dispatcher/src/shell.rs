@@ -2,7 +2,7 @@
 //!
 //! Read in this order: [`run`] (the process), [`keeper`] (which partitions it has), [`takeover`] (how one is claimed and
 //! recovered), [`partition`] (the task that owns one), [`prepare`] (content and files), [`ahead`] (files before their turn),
-//! [`call`] (from a durable start to a durable end).
+//! [`call`] (from a durable start to a durable end), [`look_up`] (what became of what nobody knows of).
 
 mod accounts;
 mod ahead;
@@ -13,8 +13,10 @@ mod health;
 mod keeper;
 mod kept;
 mod link_checks;
+mod look_up;
 mod partition;
 mod prepare;
+mod receipts;
 mod records;
 mod room;
 pub(crate) mod run;
@@ -23,6 +25,7 @@ mod tasks;
 mod turns;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use angelia_shared::clock::SteadyClock;
 use angelia_shared::directory::DirectoryView;
@@ -54,6 +57,10 @@ pub(crate) struct Context {
     pub(crate) reads: Semaphore,
     /// Bounds the groups of ends on their way to the log, and with them the memory they hold: see `partition/acting.rs`.
     pub(crate) ends_together: Arc<Semaphore>,
+    /// Bounds the accounts whose unknown outcomes are looked up at once.
+    pub(crate) look_ups: Arc<Semaphore>,
+    /// How long after an outcome became unknown it is first looked up; `None` when it never is.
+    pub(crate) look_up_after: Option<Duration>,
     /// Bounds the messages that wait in memory.
     pub(crate) room: Arc<room::Room>,
     pub(crate) tasks: Arc<tasks::Tasks>,

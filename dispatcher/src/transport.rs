@@ -19,6 +19,7 @@
 pub mod address;
 mod capabilities;
 pub mod cloud;
+mod history;
 pub(crate) mod http_client;
 mod outcome;
 mod permit;
@@ -30,12 +31,14 @@ mod ways;
 
 use std::fmt;
 
+use angelia_shared::units::UnixMillis;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 
 pub use angelia_shared::fail_reason::FailReason;
 pub use angelia_shared::reach::ProviderRule;
 pub use capabilities::{Capabilities, MediaKind};
+pub use history::{Fate, NoHistory, Report, Taken};
 pub use http_client::BuildClientError;
 pub use outcome::{HeldState, Outcome, PutOffScope};
 pub use permit::Permit;
@@ -73,6 +76,16 @@ pub trait Transport: Send + Sync {
         tracker: &'a str,
         permit: &'a Permit,
     ) -> BoxFuture<'a, Outcome>;
+
+    /// What the provider took from this account since `since`, by its own list, as far as it tells. What is missing says
+    /// nothing: the list may be late, and only so much of it is read.
+    ///
+    /// Asked only where [`Capabilities::history`] holds. It is no attempt: it reaches nobody, and what goes wrong says nothing
+    /// of the account.
+    ///
+    /// # Errors
+    /// [`NoHistory`].
+    fn taken_since(&self, since: UnixMillis) -> BoxFuture<'_, Result<Vec<Taken>, NoHistory>>;
 }
 
 /// Whom a part goes to, in the form that a transport's wire wants.

@@ -131,6 +131,8 @@ struct Progress {
     put_off: u8,
     /// An earlier owner began an attempt of this part and did not end it: what the part costs.
     interrupted: Option<Credits>,
+    /// When the attempt began that is open, or ended last.
+    began: Option<UnixMillis>,
     /// A receipt or a settlement has told of the open attempt.
     reported: bool,
     held_since: Option<UnixMillis>,
@@ -337,6 +339,11 @@ impl Account {
         &self.settings
     }
 
+    /// Its messages of unknown outcome.
+    pub fn of_unknown_outcome(&self) -> &[OpenMessage] {
+        &self.unknown
+    }
+
     /// Forgets unknown messages since before `before`: they were settled long ago, and this owner did not read it.
     pub fn forget_unknown(&mut self, before: UnixMillis) {
         self.unknown.retain(|open| open.held_since.is_none_or(|since| since >= before));
@@ -375,6 +382,7 @@ impl Account {
             provider_errors: open.provider_errors,
             put_off: 0,
             interrupted: (open.stage == OpenStage::Open).then_some(open.credits),
+            began: open.began,
             reported: false,
             held_since: open.held_since,
             not_before: open.not_before,
@@ -429,6 +437,7 @@ impl Account {
             held_since: self.progress.held_since,
             not_before: self.progress.not_before,
             media: self.progress.media.clone(),
+            began: self.progress.began.filter(|_| stage != OpenStage::PutOff),
         }
     }
 

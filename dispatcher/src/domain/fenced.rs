@@ -49,6 +49,7 @@ impl Fenced {
             provider_id: provider_id.cloned(),
             reason: failure.map(|(reason, _)| reason.clone()),
             detail: failure.map(|(_, detail)| detail.clone()),
+            looked_up: false,
         };
         match outcome {
             AttemptOutcome::Sent { provider_id } => Some(Event::MessageSent(receipt(Some(provider_id), None))),

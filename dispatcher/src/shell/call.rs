@@ -20,7 +20,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tracing::{error, warn};
 
 use super::prepare::Outgoing;
-use super::{Context, accounts};
+use super::{Context, accounts, receipts};
 use crate::domain::account::{CALL_STARTS_WITHIN_MS, CallResult, Write};
 use crate::domain::fenced::Fenced;
 use crate::metrics as names;
@@ -42,6 +42,8 @@ pub(super) enum Done {
     Prepared { account: AccountId, message: MessageId, prepared: super::prepare::Prepared },
     /// A file was fetched before its turn, or not. The acceptance, when it had to be read for that.
     FetchedAhead { account: AccountId, message: MessageId, accepted: Option<Box<MessageAccepted>> },
+    /// Unknown outcomes were looked up, if the provider gives the list.
+    LookedUp { account: AccountId, offered: bool },
     /// Another process holds the partition now.
     ClaimLost,
 }
@@ -229,13 +231,7 @@ fn result(outcome: Outcome) -> CallResult {
 async fn report_fenced(context: &Context, part: Part, fenced: Fenced, told: Option<Event>) {
     let Some(event) = told else { return };
     warn!(message.id = %fenced.message, "a call ended after its partition was lost; its result becomes a receipt");
-    for _ in 0..100 {
-        let group = Group::one(Entry::new(Subject::Receipt(part), &event));
-        match context.appender.append(group).await {
-            Ok(_) | Err(AppendError::Closed) => return,
-            Err(_) => tokio::time::sleep(AGAIN).await,
-        }
-    }
+    receipts::store(context, part, &[event]).await;
 }
 
 /// How long after its planned time a call begins.

@@ -39,6 +39,7 @@ use super::takeover::Claimed;
 use super::turns::{self, Questions};
 use super::{Context, records};
 use crate::domain::account::CallResult;
+use crate::domain::look_up::schedule::Schedule;
 use crate::domain::ownership::Ended;
 use crate::domain::ownership::departure::{Departure, Then};
 use crate::domain::partition::Partition;
@@ -57,6 +58,8 @@ const KEPT_PER_ACCOUNT: usize = 2;
 const PREPARE_AGAIN_MS: u64 = 1_000;
 /// How often is looked whether a partition can be released, or the lease is fresh again.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
+/// How often is looked whether something of unknown outcome is to be looked up with the provider.
+const LOOK_UP_EVERY: Duration = Duration::from_secs(5);
 /// Unknown messages are forgotten after this; their deadline settled them long before.
 const FORGET_UNKNOWN_MS: u64 = 7 * 24 * 3_600_000;
 /// How often that is looked at.
@@ -86,6 +89,8 @@ pub(super) struct Owned {
     kept: Kept,
     /// Files that are fetched before their turn.
     ahead: Ahead,
+    /// When unknown outcomes are looked up.
+    look_ups: Schedule,
     /// What it holds of the messages that the process may hold.
     share: Share,
     /// Sessions of its accounts, open while it may send.
@@ -127,6 +132,7 @@ impl Owned {
             reports,
             report,
             questions: Questions::default(),
+            look_ups: Schedule::default(),
             kept: Kept::default(),
             next: HashMap::new(),
             under_way: HashMap::new(),
@@ -142,6 +148,7 @@ impl Owned {
         let mut caught_up = Some(caught_up);
         let context = Arc::clone(&self.context);
         let mut forget = tokio::time::interval(FORGET_EVERY);
+        let mut look_up = tokio::time::interval(LOOK_UP_EVERY);
         let mut departure = None;
         // It may have been asked before this began.
         leave.mark_changed();
@@ -181,6 +188,7 @@ impl Owned {
                     let before = UnixMillis(self.context.clock.now().0.saturating_sub(FORGET_UNKNOWN_MS as i64));
                     self.rules.forget_unknown(before);
                 }
+                _ = look_up.tick(), if self.rules.is_caught_up() => self.look_unknown_up(),
                 () = tokio::time::sleep(FULL_AGAIN), if self.share.is_full() => {}
                 () = context.own.until_stale(), if self.sessions.are_open() => {}
                 () = due => {}
@@ -277,6 +285,7 @@ impl Owned {
                 self.rules.call_ended(under.account, message, result, at);
             }
             Done::Prepared { account, message, prepared } => self.prepared(account, message, prepared),
+            Done::LookedUp { account, offered } => self.look_ups.ended(account, offered, self.context.clock.now()),
             Done::FetchedAhead { account, message, accepted } => {
                 self.ahead.ended(account, message);
                 if let Some(accepted) = accepted {

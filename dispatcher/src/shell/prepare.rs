@@ -156,7 +156,7 @@ async fn ready(
     let plan = plan::plan(accepted.credits, accepted.has_text, file);
     let parts = parts(&content, &plan, media);
     let goes_out = parts.iter().any(Option::is_some);
-    let mark = key.recipient_mark(account.id, &plain(&to));
+    let mark = key.recipient_mark(account.id, &address::plain(&to));
     Ok((plan, goes_out.then(|| Arc::new(Outgoing { to, mark, parts }))))
 }
 
@@ -184,15 +184,6 @@ fn recipient(transport: &dyn Transport, content: &Content) -> Result<Recipient, 
     let probe = Part::Text { body: ".".to_owned() };
     transport.capabilities().check(&to, &probe).map_err(|(reason, detail)| whole(reason, detail))?;
     Ok(to)
-}
-
-/// A recipient in one form, however the caller wrote it.
-fn plain(to: &Recipient) -> String {
-    match to {
-        Recipient::Person { digits } => digits.clone(),
-        Recipient::Group { id } => format!("{id}@g.us"),
-        Recipient::Hidden { id } => format!("{id}@lid"),
-    }
 }
 
 fn parts(content: &Content, plan: &Plan, media: Option<(MediaId, MediaKind)>) -> Vec<Option<Part>> {

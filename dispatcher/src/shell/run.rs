@@ -32,6 +32,9 @@ use crate::transport::{BuildClientError, Ways};
 
 /// Acceptances that are read again at once. A read takes about a millisecond, and a record has 16 KiB.
 const READS_AT_ONCE: usize = 32;
+/// Accounts whose unknown outcomes are looked up at once. When a provider loses many answers, it is asked about them one after
+/// the other: nobody waits for it.
+const LOOK_UPS_AT_ONCE: usize = 2;
 /// How long results of calls whose partition was lost may take to be written after the last partition has ended.
 const RECEIPTS_WITHIN: Duration = Duration::from_secs(2);
 
@@ -138,6 +141,8 @@ async fn serve(
         downloads: Arc::new(Semaphore::new(config.attachments_at_once)),
         downloads_ahead: Arc::new(Semaphore::new(config.attachments_at_once / 2)),
         reads: Semaphore::new(READS_AT_ONCE),
+        look_ups: Arc::new(Semaphore::new(LOOK_UPS_AT_ONCE)),
+        look_up_after: (config.look_up_after_s > 0).then(|| Duration::from_secs(config.look_up_after_s)),
         ends_together: Arc::new(Semaphore::new(GROUPS_OF_ENDS)),
         room: Room::new(config.queued_in_memory_max, partitions),
         tasks: Arc::default(),

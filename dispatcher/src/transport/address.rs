@@ -83,5 +83,28 @@ fn is_formatting(c: char) -> bool {
         || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
+/// A recipient in one form, however the caller wrote it.
+pub fn plain(to: &Recipient) -> String {
+    match to {
+        Recipient::Person { digits } => digits.clone(),
+        Recipient::Group { id } => format!("{id}@g.us"),
+        Recipient::Hidden { id } => format!("{id}@lid"),
+    }
+}
+
+/// A recipient in one spelling, to be compared: the same for both forms in which WhatsApp and people write some numbers.
+/// Never to be sent to, see above.
+pub fn one_spelling(to: &Recipient) -> String {
+    match to {
+        Recipient::Person { digits } if digits.len() == 13 => match digits.as_bytes() {
+            // Brazil's ninth digit behind the area code; Mexico's and Argentina's sign of a mobile number.
+            [b'5', b'5', _, _, b'9', ..] => format!("{}{}", &digits[..4], &digits[5..]),
+            [b'5', b'2', b'1', ..] | [b'5', b'4', b'9', ..] => format!("{}{}", &digits[..2], &digits[3..]),
+            _ => digits.clone(),
+        },
+        other => plain(other),
+    }
+}
+
 #[cfg(test)]
 mod tests;

@@ -41,6 +41,8 @@ impl MediaKind {
 pub struct Capabilities {
     /// Whether our id becomes the WhatsApp id, so that sending again with the same id cannot send twice.
     pub client_chosen_id: bool,
+    /// Whether the provider keeps a list of what it took, by which an unknown outcome can be looked up.
+    pub history: bool,
     /// Whether it sends to groups.
     pub groups: bool,
     /// Whether it sends to people whose number is hidden (`@lid`).
@@ -105,6 +107,7 @@ mod tests {
     fn small() -> Capabilities {
         Capabilities {
             client_chosen_id: false,
+            history: false,
             groups: false,
             hidden_people: false,
             text_chars_max: 4,

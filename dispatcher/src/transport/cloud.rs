@@ -19,16 +19,20 @@ mod answer;
 mod body;
 mod detail;
 mod errors;
+mod history;
 mod request;
 mod retry_after;
 #[cfg(test)]
 mod tests;
+mod wamid;
 
 use std::future::Future;
 use std::time::Duration;
 
+use angelia_shared::units::UnixMillis;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
+use reqwest::Method;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderName, RETRY_AFTER};
 use url::Url;
 
@@ -39,8 +43,8 @@ use self::body::{PermitOver, PermittedBody};
 use super::http_client::{self, BuildClientError};
 use super::providers::ProviderResolver;
 use super::{
-    Capabilities, HeldState, MediaId, MediaKind, Outcome, OutgoingFile, Part, Permit, ProviderRule, PutOffScope,
-    Recipient, Transport,
+    Capabilities, HeldState, MediaId, MediaKind, NoHistory, Outcome, OutgoingFile, Part, Permit, ProviderRule,
+    PutOffScope, Recipient, Taken, Transport,
 };
 use crate::attachments::NotPublic;
 
@@ -59,6 +63,7 @@ const ANSWER_BYTES_MAX: usize = 64 * 1024;
 /// Source: Meta, Cloud API reference v26.0: text 4,096 and caption 1,024 characters; supported media types.
 pub const CAPABILITIES: Capabilities = Capabilities {
     client_chosen_id: false,
+    history: true,
     groups: true,
     hidden_people: false,
     text_chars_max: 4096,
@@ -134,11 +139,23 @@ impl CloudClient {
 
 impl CloudTransport {
     /// A request of this account, unless it must not leave.
-    fn post(&self, url: Url) -> Result<reqwest::RequestBuilder, Lost> {
+    fn request(&self, method: Method, url: Url) -> Result<reqwest::RequestBuilder, Lost> {
         if self.client.providers.refuses(&url) {
             return Err(Lost::NotAllowed);
         }
-        Ok(self.client.http.post(url).header(AUTHORIZATION, self.access.authorization()))
+        Ok(self.client.http.request(method, url).header(AUTHORIZATION, self.access.authorization()))
+    }
+
+    fn post(&self, url: Url) -> Result<reqwest::RequestBuilder, Lost> {
+        self.request(Method::POST, url)
+    }
+
+    /// One page of what the provider took.
+    async fn page(&self, after: Option<&str>) -> Result<history::Page, NoHistory> {
+        let not_now = |lost: Lost| NoHistory::NotNow { detail: lost.detail().to_owned() };
+        let get = self.request(Method::GET, history::page_url(self.access.history_url(), after)).map_err(not_now)?;
+        let answer = within(self.client.timeouts.call, get.send()).await.map_err(not_now)?;
+        history::page(&answer, self.access.secret())
     }
 }
 
@@ -155,6 +172,23 @@ impl Transport for CloudTransport {
                 Ok(answer) => answer::of_upload(&answer, self.access.secret()),
                 Err(lost) => Err(lost.upload_outcome()),
             }
+        }
+        .boxed()
+    }
+
+    fn taken_since(&self, since: UnixMillis) -> BoxFuture<'_, Result<Vec<Taken>, NoHistory>> {
+        async move {
+            let (mut taken, mut after) = (Vec::new(), None);
+            for _ in 0..history::PAGES_MAX {
+                let page = self.page(after.as_deref()).await?;
+                let is_last = history::ends_before(&page, since);
+                taken.extend(page.taken);
+                after = page.next.filter(|_| !is_last);
+                if after.is_none() {
+                    break;
+                }
+            }
+            Ok(taken)
         }
         .boxed()
     }
@@ -218,22 +252,24 @@ impl Lost {
         }
     }
 
-    fn send_outcome(self) -> Outcome {
+    fn detail(&self) -> &'static str {
         match self {
-            Lost::NotBuilt => {
-                let detail = "the account's settings do not form a request".to_owned();
-                Outcome::AccountHeld { state: HeldState::Blocked, code: None, detail }
-            }
-            Lost::NotAllowed => {
-                let detail = "the account's base_url leads to an address that is not public".to_owned();
-                Outcome::AccountHeld { state: HeldState::Blocked, code: None, detail }
-            }
-            Lost::NotConnected { timed_out } => {
-                let detail = if timed_out { "connecting took too long" } else { "could not connect" };
-                put_off(PutOffScope::Connection, detail)
-            }
+            Lost::NotBuilt => "the account's settings do not form a request",
+            Lost::NotAllowed => "the account's base_url leads to an address that is not public",
+            Lost::NotConnected { timed_out: true } => "connecting took too long",
+            Lost::NotConnected { timed_out: false } => "could not connect",
+            Lost::PermitOver => "the time to write was over",
+            Lost::AfterConnecting(detail) => detail,
+        }
+    }
+
+    fn send_outcome(self) -> Outcome {
+        let detail = self.detail().to_owned();
+        match self {
+            Lost::NotBuilt | Lost::NotAllowed => Outcome::AccountHeld { state: HeldState::Blocked, code: None, detail },
+            Lost::NotConnected { .. } => put_off(PutOffScope::Connection, &detail),
             Lost::PermitOver => Outcome::NotStarted,
-            Lost::AfterConnecting(detail) => Outcome::Unknown { detail: detail.to_owned() },
+            Lost::AfterConnecting(_) => Outcome::Unknown { detail },
         }
     }
 

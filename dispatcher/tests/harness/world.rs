@@ -214,6 +214,7 @@ impl World {
             provider_id: None,
             reason: None,
             detail: None,
+            looked_up: false,
         };
         self.append([Entry::new(Subject::Receipt(account.part), &Event::MessageSent(receipt))]).await;
     }

@@ -84,6 +84,9 @@ pub struct OpenMessage {
     /// Its file, when the provider has it already: it need not be fetched and uploaded again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub media: Option<UploadedMedia>,
+    /// When the attempt began that is open or unknown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub began: Option<UnixMillis>,
 }
 
 /// A file at the provider.

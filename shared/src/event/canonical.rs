@@ -292,6 +292,7 @@ impl<'a> Input<'a> {
         let held_since = if self.has(",\"held_since\":") { Some(self.time()?) } else { None };
         let not_before = if self.has(",\"not_before\":") { Some(self.time()?) } else { None };
         let media = if self.has(",\"media\":{\"id\":\"") { Some(self.media()?) } else { None };
+        let began = if self.has(",\"began\":") { Some(self.time()?) } else { None };
         self.literal("}")?;
         Some(OpenMessage {
             at,
@@ -305,6 +306,7 @@ impl<'a> Input<'a> {
             held_since,
             not_before,
             media,
+            began,
         })
     }
 
@@ -332,7 +334,8 @@ impl<'a> Input<'a> {
         let provider_id = self.optional(",\"provider_id\":\"")?;
         let reason = self.optional(",\"reason\":\"")?;
         let detail = self.optional(",\"detail\":\"")?;
-        Some(Receipt { v, message, workspace, account, part, at, received_at, provider_id, reason, detail })
+        let looked_up = self.has(",\"looked_up\":true");
+        Some(Receipt { v, message, workspace, account, part, at, received_at, provider_id, reason, detail, looked_up })
     }
 
     fn drawn(&mut self, v: u8) -> Option<CreditsDrawn> {

@@ -147,6 +147,14 @@ pub struct Receipt {
     /// For [`MessageFailed`]: the provider's words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
+    /// Whether it was found in the provider's list of what it took, because the outcome was unknown; otherwise the provider
+    /// reported it.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub looked_up: bool,
+}
+
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 /// The provider took the part.

@@ -171,6 +171,7 @@ pub(crate) fn callback(message: u8, part: u8, account: usize, failed: bool) -> (
         provider_id: Some("callback".to_owned()),
         reason: failed.then(|| "recipient_not_on_whatsapp".to_owned()),
         detail: failed.then(String::new),
+        looked_up: false,
     };
     let event = if failed { Event::MessageFailed(receipt) } else { Event::MessageSent(receipt) };
     (Subject::Receipt(PART), event)

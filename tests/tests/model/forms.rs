@@ -195,7 +195,18 @@ pub(crate) fn attempt(message: MessageId, accepted: Position, price: u64, fails:
 pub(crate) fn delivered(message: MessageId) -> Group {
     let (workspace, account, provider_id) = (WORKSPACE, ACCOUNT, Some("p".to_owned()));
     let (reason, detail) = (None, None);
-    let receipt =
-        Receipt { v: 1, message, workspace, account, part: 0, at: NOW, received_at: NOW, provider_id, reason, detail };
+    let receipt = Receipt {
+        v: 1,
+        message,
+        workspace,
+        account,
+        part: 0,
+        at: NOW,
+        received_at: NOW,
+        provider_id,
+        reason,
+        detail,
+        looked_up: false,
+    };
     Group::one(Entry::new(Subject::Receipt(PART), &Event::MessageDelivered(receipt)))
 }

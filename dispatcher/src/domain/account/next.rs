@@ -148,6 +148,7 @@ impl Account {
             unreachable!("only a ready message is started")
         };
         self.progress.attempt += 1;
+        self.progress.began = Some(now);
         self.progress.parts = plan.len() as u8;
         self.progress.not_before = None;
         let credits = plan[usize::from(self.progress.part)].credits;

@@ -11,6 +11,7 @@ use smallvec::SmallVec;
 
 use super::super::ahead::{AHEAD_PER_ACCOUNT, AHEAD_WITHIN_MS};
 use super::super::call::{self, Done, Under, Writes};
+use super::super::look_up;
 use super::super::prepare::{self, Order, Prepared, Tries};
 use super::{Next, Owned, PREPARE_AGAIN_MS};
 use crate::domain::account::{Decision, Preparation, Write};
@@ -51,6 +52,26 @@ impl Owned {
         if let Some(begin) = self.ahead.look(account, rules.front_message(), &next) {
             let kept = self.kept.get(begin.message);
             self.ahead.begin(account, begin, kept, &self.over, self.report.clone());
+        }
+    }
+
+    /// Begins to look up what became of attempts of unknown outcome, where it is time.
+    pub(super) fn look_unknown_up(&mut self) {
+        let Some(after) = self.context.look_up_after else { return };
+        let (first_ms, now) = (after.as_millis() as u64, self.context.clock.now());
+        let Self { rules, look_ups, .. } = self;
+        look_ups.keep(|account| rules.account(account).is_some_and(|account| !account.of_unknown_outcome().is_empty()));
+        for account in rules.accounts() {
+            let Some(look) = look_ups.due(account.id(), account.of_unknown_outcome(), first_ms, now) else { continue };
+            let (part, whose) = (self.part, (account.workspace(), account.id()));
+            let (context, report, over) = (Arc::clone(&self.context), self.report.clone(), self.over.clone());
+            self.context.tasks.start("looking up unknown outcomes", async move {
+                let looking = look_up::look_up(&context, part, whose, &look);
+                // Whoever owns the partition then looks them up.
+                if let Some(offered) = over.run_until_cancelled(looking).await {
+                    let _gone = report.send(Done::LookedUp { account: whose.1, offered }).await;
+                }
+            });
         }
     }
 

@@ -131,3 +131,19 @@ proptest! {
         prop_assert_eq!(parse(&written), Err(AddressRefusal::NotANumber));
     }
 }
+
+#[test]
+fn both_spellings_of_a_number_are_one_and_different_numbers_are_not() {
+    let spelled = |digits: &str| one_spelling(&Recipient::Person { digits: digits.to_owned() });
+    for (one, other) in
+        [("5511987654321", "551187654321"), ("5215512345678", "525512345678"), ("5491123456789", "541123456789")]
+    {
+        assert_eq!(spelled(one), spelled(other));
+    }
+    // A landline of Brazil, a longer number, a number that only begins alike.
+    for digits in ["551133334444", "55119876543210", "14151231234", "5211234567"] {
+        assert_eq!(spelled(digits), digits);
+    }
+    let group = Recipient::Group { id: "5215512345678".to_owned() };
+    assert_eq!(one_spelling(&group), "5215512345678@g.us", "only numbers have spellings");
+}

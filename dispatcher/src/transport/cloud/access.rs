@@ -17,6 +17,7 @@ const PHONE_NUMBER_ID_CHARS_MAX: usize = 64;
 pub struct CloudAccess {
     messages_url: Url,
     media_url: Url,
+    history_url: Url,
     authorization: HeaderValue,
     /// Kept apart from the header to take it out of answers that repeat it.
     secret: String,
@@ -73,7 +74,8 @@ impl CloudAccess {
             url
         };
         let (messages_url, media_url) = (endpoint("messages"), endpoint("media"));
-        Ok(CloudAccess { messages_url, media_url, authorization, secret: access_token.to_owned() })
+        let history_url = endpoint("message_history");
+        Ok(CloudAccess { messages_url, media_url, history_url, authorization, secret: access_token.to_owned() })
     }
 
     pub(super) fn messages_url(&self) -> Url {
@@ -82,6 +84,10 @@ impl CloudAccess {
 
     pub(super) fn media_url(&self) -> Url {
         self.media_url.clone()
+    }
+
+    pub(super) fn history_url(&self) -> Url {
+        self.history_url.clone()
     }
 
     pub(super) fn authorization(&self) -> HeaderValue {
@@ -146,6 +152,7 @@ mod tests {
             let access = CloudAccess::new(base_url, "v26.0", "1065", "t0ken").expect("plain settings");
             assert_eq!(access.messages_url().as_str(), "https://graph.facebook.com/v26.0/1065/messages");
             assert_eq!(access.media_url().as_str(), "https://graph.facebook.com/v26.0/1065/media");
+            assert_eq!(access.history_url().as_str(), "https://graph.facebook.com/v26.0/1065/message_history");
         }
         let below = CloudAccess::new("http://127.0.0.1:9/graph/", "v9.0", "a_b-1", "t").expect("plain settings");
         assert_eq!(below.messages_url().as_str(), "http://127.0.0.1:9/graph/v9.0/a_b-1/messages");

@@ -22,10 +22,10 @@ pub(super) struct Answer {
 }
 
 /// An error in Graph's form.
-struct GraphError {
-    code: i64,
-    is_transient: bool,
-    detail: String,
+pub(super) struct GraphError {
+    pub(super) code: i64,
+    pub(super) is_transient: bool,
+    pub(super) detail: String,
 }
 
 /// Judges the answer to a message. `secret` must not appear in any detail.
@@ -75,21 +75,21 @@ fn outcome(answer: &Answer, error: GraphError, reason_of: impl Fn(FailReason) ->
     }
 }
 
-fn json(answer: &Answer) -> Value {
+pub(super) fn json(answer: &Answer) -> Value {
     // `Null` has no fields: the same as an answer in a form that is not known.
     serde_json::from_slice(&answer.body).unwrap_or(Value::Null)
 }
 
-fn is_success(answer: &Answer) -> bool {
+pub(super) fn is_success(answer: &Answer) -> bool {
     (200..300).contains(&answer.status)
 }
 
-fn unreadable(answer: &Answer) -> String {
+pub(super) fn unreadable(answer: &Answer) -> String {
     format!("the answer with status {} is not in the provider's form", answer.status)
 }
 
 /// An error is in Graph's form when it has an integer code; the rest of it may be missing.
-fn graph_error(body: &Value, secret: &str) -> Option<GraphError> {
+pub(super) fn graph_error(body: &Value, secret: &str) -> Option<GraphError> {
     let error = &body["error"];
     let code = error["code"].as_i64()?;
     let mut words = vec![format!("code {code}")];
@@ -110,7 +110,7 @@ fn accepted_id(body: &Value) -> Option<String> {
     id(&body["messages"][0]["id"])
 }
 
-fn id(value: &Value) -> Option<String> {
+pub(super) fn id(value: &Value) -> Option<String> {
     value.as_str().filter(|id| !id.is_empty()).map(str::to_owned)
 }
 

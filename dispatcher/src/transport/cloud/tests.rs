@@ -273,3 +273,4 @@ fn connecting_ends_well_before_a_call_does() {
 }
 
 mod connections;
+mod history;

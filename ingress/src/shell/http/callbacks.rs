@@ -267,6 +267,7 @@ fn event(account: &AccountChanged, message: MessageId, part: u8, report: &Report
         provider_id: Some(report.provider_id.clone()),
         reason: None,
         detail: None,
+        looked_up: false,
     };
     match &report.fate {
         Fate::Sent => Event::MessageSent(receipt),

@@ -477,5 +477,17 @@ pub(crate) fn receipt(
 ) -> Receipt {
     let provider_id = Some(format!("p{message}.{part}"));
     let (reason, detail) = (Some("recipient_not_on_whatsapp".to_owned()), None);
-    Receipt { v: 1, message, workspace, account, part, at, received_at: at, provider_id, reason, detail }
+    Receipt {
+        v: 1,
+        message,
+        workspace,
+        account,
+        part,
+        at,
+        received_at: at,
+        provider_id,
+        reason,
+        detail,
+        looked_up: false,
+    }
 }

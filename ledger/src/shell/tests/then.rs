@@ -74,7 +74,7 @@ fn receipt(of: Accepted, part: u8) -> Receipt {
     let (at, received_at) = (UnixMillis(5), UnixMillis(6));
     let (provider_id, reason, detail) = (None, None, None);
     let (message, workspace, account) = (of.message, of.workspace, account(of.workspace));
-    Receipt { v: 1, message, workspace, account, part, at, received_at, provider_id, reason, detail }
+    Receipt { v: 1, message, workspace, account, part, at, received_at, provider_id, reason, detail, looked_up: false }
 }
 
 /// Writes one record after the other; keeps what the ledger said of the message after each.

@@ -63,13 +63,15 @@ fn what_is_written_today_is_read_here_with_and_without_its_optional_fields() {
                     held_since: Some(UnixMillis(5)),
                     not_before: Some(UnixMillis(6)),
                     media: Some(UploadedMedia { id: "né".to_owned(), kind: "image".to_owned() }),
+                    began: Some(UnixMillis(7)),
                 };
-                let bare = OpenMessage { held_since: None, not_before: None, media: None, ..open.clone() };
+                let bare = OpenMessage { held_since: None, not_before: None, media: None, began: None, ..open.clone() };
                 let (done_through, mark) = (Position::new(9, 0), 4);
                 let (open, ended_beyond) = (vec![open, bare], vec![Position::new(11, 1), Position::new(12, 0)]);
                 fact.carry = Carry { done_through, open, ended_beyond, mark, sendings: Sendings::default() };
             }
             Event::MessageFailed(fact) => (fact.provider_id, fact.reason) = (None, None),
+            Event::MessageRead(fact) => fact.looked_up = true,
             _ => {}
         }
         let line = event.to_line();

@@ -192,6 +192,7 @@ impl Author {
             provider_id: None,
             reason: None,
             detail: None,
+            looked_up: false,
         };
         [Event::MessageDelivered(receipt.clone()), Event::MessageRead(receipt)]
             .map(|event| Group::one(Entry::new(subject, &event)))
