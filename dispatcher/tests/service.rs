@@ -1,7 +1,7 @@
 //! The whole dispatcher against a real broker and the real sandbox.
 //!
 //! Read in this order: `sending` (the plain way), `scripted`, `attachments` and `ahead` (what may go wrong with one message),
-//! `cancel`, `held` (an account that may not send), `codes` (what WhatsApp's error codes do), `limits`, `told` (what holds a message), `restart`, `rivals` (two owners), `late` (a wire that stands still), `lease`, `broker`,
+//! `cancel`, `held` (an account that may not send), `codes` (what WhatsApp's error codes do), `limits`, `look_up` (outcomes that nobody knows), `told` (what holds a message), `restart`, `rivals` (two owners), `late` (a wire that stands still), `lease`, `broker`,
 //! `crowd`, `room` (more messages than may wait in memory).
 
 mod harness;
@@ -18,6 +18,7 @@ mod service {
     mod late;
     mod lease;
     mod limits;
+    mod look_up;
     mod restart;
     mod rivals;
     mod room;
