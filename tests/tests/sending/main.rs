@@ -3,6 +3,7 @@
 mod attachments;
 mod limits;
 mod links;
+mod look_up;
 mod pace;
 mod receipts;
 mod script;
@@ -17,6 +18,13 @@ static PATIENT: Shared = Shared::new(|| Setup::new().set("ANGELIA_ATTACHMENTS_AL
 /// With attachments as they come, and with deadlines that tests can wait for.
 static IMPATIENT: Shared =
     Shared::new(|| Setup::new().set("ANGELIA_MESSAGE_EXPIRES_AFTER_S", "3").set("ANGELIA_UNKNOWN_DEADLINE_S", "3"));
+
+/// With look-ups that tests can wait for, and a deadline that is far off.
+static LOOKING: Shared = Shared::new(|| Setup::new().set("ANGELIA_LOOK_UP_AFTER_S", "1"));
+
+async fn looking() -> &'static Installation {
+    LOOKING.get().await
+}
 
 async fn patient() -> &'static Installation {
     PATIENT.get().await

@@ -89,6 +89,14 @@ pub(crate) fn reason(code: &str) -> Option<Text> {
     })
 }
 
+/// What an entry of a timeline adds, where it is no word of the provider.
+pub(crate) fn added(code: &str) -> Option<Text> {
+    match code {
+        "looked_up" => Some(w::LOOKED_UP),
+        code => reason(code),
+    }
+}
+
 /// What holds a waiting message: the sentence and the number in it.
 pub(crate) fn held_by(code: Option<&str>) -> (Text, String) {
     let text = match code {
@@ -167,6 +175,13 @@ mod tests {
         for code in FailReason::ALL.map(FailReason::code) {
             assert!(reason(code).is_some(), "{code}");
         }
+    }
+
+    #[test]
+    fn what_was_looked_up_is_said_in_words() {
+        let text = added("looked_up").expect("a sentence").with(Language::English, &[]);
+        assert!(text.contains("answer was lost"), "{text}");
+        assert!(added("expired") == reason("expired") && added("code 131026").is_none());
     }
 
     #[test]

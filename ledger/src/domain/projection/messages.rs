@@ -118,7 +118,10 @@ impl<T: Tables> Fold<'_, T> {
             Outcome::Taken => {}
             Outcome::Stray => self.stray(at),
         }
-        let detail = fact.reason.clone().filter(|_| report == Report::Failed);
+        let detail = match report {
+            Report::Failed => fact.reason.clone(),
+            Report::Sent | Report::Delivered | Report::Read => fact.looked_up.then(|| LOOKED_UP.to_owned()),
+        };
         note::<T>(&mut message, Happened { position: at, at: fact.at, event: event.name(), detail });
         index::write(self.tables, place, &before, &message)
     }
@@ -167,6 +170,9 @@ impl<T: Tables> Fold<'_, T> {
         }
     }
 }
+
+/// What the timeline says of a receipt that nobody sent: the dispatcher found it in the provider's list.
+const LOOKED_UP: &str = "looked_up";
 
 /// Adds to a message's timeline, where timelines are kept.
 pub(super) fn note<T: Tables>(message: &mut Message, happened: Happened) {

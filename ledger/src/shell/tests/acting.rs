@@ -6,16 +6,16 @@ use angelia_shared::clock;
 use angelia_shared::dice;
 use angelia_shared::directory::DirectoryView;
 use angelia_shared::event::message::UnknownPolicy;
-use angelia_shared::event::{Digest, Event, LedgerCheckpointed, MessageSent, PartitionClaimed};
+use angelia_shared::event::{Digest, Event, LedgerCheckpointed, PartitionClaimed};
 use angelia_shared::ids::{MemberId, MessageId};
 use angelia_shared::members::{self, Service};
 use angelia_shared::query::{AskCredits, AskMessage, MessageState};
 use angelia_shared::subject::{Partition, Subject};
-use angelia_shared::units::{Credits, UnixMillis};
+use angelia_shared::units::Credits;
 use tokio_util::sync::CancellationToken;
 
 use super::PATIENCE;
-use super::town::{Accepted, Pen, Town, account, sent, unknown, workspace};
+use super::town::{Accepted, Pen, Town, receipt, sent, unknown, workspace};
 use crate::domain::contradiction::Broken;
 use crate::domain::overtake::STUCK_AFTER;
 use crate::shell::actor::Actor;
@@ -213,19 +213,7 @@ async fn an_unknown_outcome_is_settled_by_policy_at_its_deadline_and_paid_in_a_l
         pen.attempt(*one, unknown()).await;
     }
     // Of one, a receipt tells in time.
-    let told = accepted[0];
-    let sent = MessageSent {
-        v: 1,
-        message: told.message,
-        workspace: told.workspace,
-        account: account(told.workspace),
-        part: 0,
-        at: UnixMillis(1),
-        received_at: UnixMillis(1),
-        provider_id: None,
-        reason: None,
-        detail: None,
-    };
+    let sent = receipt(accepted[0], 0);
     pen.write(vec![(Subject::Receipt(Partition(0)), Event::MessageSent(sent))]).await;
     let ledger = town.ledger("a", &[("unknown_deadline_s", "1")]).await;
     town.until(credits(1), |view| view.refunded == Credits(1)).await;

@@ -1,5 +1,5 @@
 use angelia_shared::clock;
-use angelia_shared::event::{CancelRequested, Event, KeyUsed, MessageDelivered};
+use angelia_shared::event::{CancelRequested, Event, KeyUsed, Receipt};
 use angelia_shared::ids::{AccountId, MessageId, Position};
 use angelia_shared::query::{
     self, Ask as _, AskAccounts, AskActivations, AskActivationsBefore, AskCredits, AskCreditsThen, AskDigest, AskError,
@@ -9,7 +9,7 @@ use angelia_shared::query::{
 use angelia_shared::subject::{Partition, Subject};
 use angelia_shared::units::{Credits, UnixMillis};
 
-use super::town::{Accepted, Pen, Town, account, failed, sent, webhook, workspace};
+use super::town::{Accepted, Pen, Town, account, failed, receipt, sent, webhook, workspace};
 use crate::shell::replay::replay;
 
 const OURS: u128 = 1;
@@ -28,18 +28,7 @@ async fn five(pen: &mut Pen) -> Vec<Accepted> {
     let accepted = pen.accept(workspace(OURS), 5).await;
     pen.attempt(accepted[0], sent()).await;
     pen.attempt(accepted[1], failed()).await;
-    let delivered = MessageDelivered {
-        v: 1,
-        message: accepted[0].message,
-        workspace: workspace(OURS),
-        account: account(workspace(OURS)),
-        part: 0,
-        at: UnixMillis(5),
-        received_at: UnixMillis(6),
-        provider_id: None,
-        reason: None,
-        detail: None,
-    };
+    let delivered = receipt(accepted[0], 0);
     pen.write(vec![(Subject::Receipt(Partition(0)), Event::MessageDelivered(delivered))]).await;
     accepted
 }
@@ -87,6 +76,29 @@ async fn credits_statement_and_messages_tell_the_same_story() {
     assert_eq!(page.iter().map(|view| view.accepted).collect::<Vec<_>>(), [accepted[2].at, accepted[1].at]);
     assert!(town.ask(messages(None, Some(AccountId(5)), None, 10), 0).await.is_empty());
     ledger.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_timeline_says_which_receipts_were_looked_up_and_why_a_message_failed() {
+    let town = Town::new().await;
+    let mut pen = town.pen().await;
+    let of = five(&mut pen).await[0];
+    let reported = receipt(of, 0);
+    let looked_up = Receipt { looked_up: true, ..reported.clone() };
+    let events = [
+        Event::MessageSent(reported),
+        Event::MessageRead(looked_up.clone()),
+        Event::MessageFailed(Receipt { reason: Some("not_explained".to_owned()), ..looked_up }),
+    ];
+    pen.write(events.map(|event| (Subject::Receipt(Partition(0)), event)).into()).await;
+    let _ledger = town.ledger("a", &[]).await;
+    let ask = AskMessage { workspace: of.workspace, message: of.message };
+    let view =
+        town.until(ask, |view| view.as_ref().unwrap().timeline.iter().any(|entry| entry.event == "MessageFailed"));
+    let timeline = view.await.unwrap().timeline;
+    let said: Vec<_> = timeline.iter().map(|entry| (entry.event.as_str(), entry.detail.as_deref())).collect();
+    let last = [("MessageSent", None), ("MessageRead", Some("looked_up")), ("MessageFailed", Some("not_explained"))];
+    assert_eq!(said[said.len() - 3..], last, "{said:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

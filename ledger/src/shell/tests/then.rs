@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use angelia_shared::clock;
 use angelia_shared::event::attempt::AttemptOutcome;
-use angelia_shared::event::{AttemptEnded, AttemptStarted, Carry, Event, MessageAccepted, PartRefused, Receipt};
+use angelia_shared::event::{AttemptEnded, AttemptStarted, Carry, Event, MessageAccepted, PartRefused};
 use angelia_shared::ids::{AccountId, MessageId, Position};
 use angelia_shared::query::{
     AskContents, AskMessage, AskMessageThen, AskMessages, AskPlaces, MessageState, MessageView,
@@ -12,7 +12,7 @@ use angelia_shared::query::{
 use angelia_shared::subject::{Partition, Subject};
 use angelia_shared::units::{Credits, UnixMillis};
 
-use super::town::{Accepted, Pen, Town, account, sent, workspace};
+use super::town::{Accepted, Pen, Town, account, receipt, sent, workspace};
 
 const OURS: u128 = 1;
 
@@ -68,13 +68,6 @@ fn ended(of: Accepted, attempt: u32, part: u8, outcome: AttemptOutcome) -> (Subj
 
 fn put_off() -> AttemptOutcome {
     AttemptOutcome::Deferred { reason: "throughput".to_owned(), detail: String::new(), until: UnixMillis(1) }
-}
-
-fn receipt(of: Accepted, part: u8) -> Receipt {
-    let (at, received_at) = (UnixMillis(5), UnixMillis(6));
-    let (provider_id, reason, detail) = (None, None, None);
-    let (message, workspace, account) = (of.message, of.workspace, account(of.workspace));
-    Receipt { v: 1, message, workspace, account, part, at, received_at, provider_id, reason, detail, looked_up: false }
 }
 
 /// Writes one record after the other; keeps what the ledger said of the message after each.

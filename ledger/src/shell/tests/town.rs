@@ -8,7 +8,7 @@ use angelia_shared::config::Source;
 use angelia_shared::event::attempt::AttemptOutcome;
 use angelia_shared::event::message::UnknownPolicy;
 use angelia_shared::event::{
-    AttemptEnded, AttemptStarted, Carry, CreditsDrawn, CreditsGranted, Event, MessageAccepted, Sealed, Totals,
+    AttemptEnded, AttemptStarted, Carry, CreditsDrawn, CreditsGranted, Event, MessageAccepted, Receipt, Sealed, Totals,
     WorkspaceChanged, lines,
 };
 use angelia_shared::ids::{AccountId, KeyId, MemberId, MessageId, Position, WebhookId, WorkspaceId, WriterId};
@@ -17,7 +17,7 @@ use angelia_shared::log::{AppendError, Entry, EventLog, Group, Guard, Stored, Wr
 use angelia_shared::query::{self, Ask, AskError};
 use angelia_shared::subject::{DirectoryKind, Partition, Subject};
 use angelia_shared::testing::TestBroker;
-use angelia_shared::units::Credits;
+use angelia_shared::units::{Credits, UnixMillis};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -336,4 +336,12 @@ pub(super) fn sent() -> AttemptOutcome {
 
 pub(super) fn unknown() -> AttemptOutcome {
     AttemptOutcome::Unknown { detail: "closed before an answer".to_owned() }
+}
+
+/// A report of a part.
+pub(super) fn receipt(of: Accepted, part: u8) -> Receipt {
+    let (at, received_at) = (UnixMillis(5), UnixMillis(6));
+    let (provider_id, reason, detail) = (None, None, None);
+    let (message, workspace, account) = (of.message, of.workspace, account(of.workspace));
+    Receipt { v: 1, message, workspace, account, part, at, received_at, provider_id, reason, detail, looked_up: false }
 }

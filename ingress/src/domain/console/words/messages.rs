@@ -81,6 +81,7 @@ words! {
     EVENT_DELIVERED = "Delivered", "Παραδόθηκε";
     EVENT_READ = "Read", "Διαβάστηκε";
     EVENT_FAILED = "WhatsApp says: failed", "Το WhatsApp αναφέρει: απέτυχε";
+    LOOKED_UP = "Its answer was lost; found in WhatsApp's list of messages.", "Η απάντηση χάθηκε· βρέθηκε στη λίστα μηνυμάτων του WhatsApp.";
     EVENT_SETTLED_REFUND = "Nobody could say in time: counted as failed", "Κανείς δεν ήξερε εγκαίρως: μέτρησε ως αποτυχημένο";
     EVENT_SETTLED_CHARGE = "Nobody could say in time: counted as sent", "Κανείς δεν ήξερε εγκαίρως: μέτρησε ως απεσταλμένο";
     EVENT_REFUNDED = "Credits given back", "Οι μονάδες επιστράφηκαν";

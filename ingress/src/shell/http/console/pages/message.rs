@@ -122,8 +122,8 @@ fn timeline(visit: &Visit, message: &Message) -> Markup {
                     div { strong { (text) } " " (parts::time(&entry.at)) }
                     // The heading says it already.
                     @if let Some(detail) = entry.detail.as_deref().filter(|detail| !["sent", "unknown", "not_started"].contains(detail)) {
-                        @match told::reason(detail) {
-                            Some(reason) => div .hint { (visit.t(reason)) },
+                        @match told::added(detail) {
+                            Some(text) => div .hint { (visit.t(text)) },
                             None => div .hint { code { bdi { (detail) } } },
                         }
                     }
