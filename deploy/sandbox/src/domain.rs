@@ -8,6 +8,7 @@ pub(crate) mod graph;
 pub(crate) mod line;
 pub(crate) mod media_id;
 pub(crate) mod request;
+pub(crate) mod wamid;
 
 pub(crate) mod delays;
 pub(crate) mod progress;

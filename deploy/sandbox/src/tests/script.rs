@@ -3,6 +3,8 @@
 use std::io::ErrorKind;
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -41,7 +43,8 @@ async fn a_normal_message_is_sent_delivered_and_read() {
     assert_eq!(response.status(), 200);
     let body: Value = response.json().await.expect("json");
     let wamid = body["messages"][0]["id"].as_str().expect("a wamid").to_owned();
-    assert!(wamid.starts_with("wamid."));
+    let bytes = STANDARD.decode(wamid.strip_prefix("wamid.").expect("its prefix")).expect("base64");
+    assert_eq!(&bytes[..3 + NORMAL.len()], [b"\x1c\x18\x0b", NORMAL.as_bytes()].concat(), "it names the recipient");
     assert_eq!(
         body,
         json!({"messaging_product": "whatsapp", "contacts": [{"input": "+1 415 123 1234", "wa_id": NORMAL}],
