@@ -133,6 +133,19 @@ async fn row_0409_closes_before_the_answer_and_nothing_follows() {
 }
 
 #[tokio::test]
+async fn row_0410_is_taken_and_nobody_is_ever_told() {
+    let mut world = world().await;
+    let error = world.sandbox.send("14150000410", "m1").await.expect_err("no answer");
+    assert!(error.status().is_none() && !error.is_timeout(), "{error:?}");
+    assert_eq!(journaled(&world.sandbox).await, [(json!("closed"), true)]);
+    let wamid = world.sandbox.journal().await[0]["wamid"].as_str().expect("a wamid").to_owned();
+    for _ in 0..2 {
+        nothing_follows(&world, &wamid, &[]).await;
+        world = world.restart().await;
+    }
+}
+
+#[tokio::test]
 async fn row_0202_is_sent_and_never_delivered() {
     let world = world().await;
     let wamid = world.sandbox.taken("14150000202", "m1").await;
@@ -165,7 +178,7 @@ async fn closing_sends_not_one_byte_and_ends_only_that_connection() {
     let address = world.sandbox.url.strip_prefix("http://").expect("a url");
     let mut other = TcpStream::connect(address).await.expect("connected");
     other.write_all(&raw(NORMAL)[..40]).await.expect("written");
-    for to in ["14150000408", "14150000409"] {
+    for to in ["14150000408", "14150000409", "14150000410"] {
         let mut stream = TcpStream::connect(address).await.expect("connected");
         stream.write_all(&raw(to)).await.expect("written");
         let mut answer = Vec::new();
