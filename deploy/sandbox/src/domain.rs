@@ -10,6 +10,10 @@ pub(crate) mod media_id;
 pub(crate) mod request;
 pub(crate) mod wamid;
 
+pub(crate) mod cursor;
+pub(crate) mod fields;
+pub(crate) mod history;
+
 pub(crate) mod delays;
 pub(crate) mod progress;
 pub(crate) mod status;
