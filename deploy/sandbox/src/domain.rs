@@ -8,6 +8,11 @@ pub(crate) mod graph;
 pub(crate) mod line;
 pub(crate) mod media_id;
 pub(crate) mod request;
+pub(crate) mod wamid;
+
+pub(crate) mod cursor;
+pub(crate) mod fields;
+pub(crate) mod history;
 
 pub(crate) mod delays;
 pub(crate) mod progress;

@@ -7,6 +7,7 @@ pub(crate) mod http;
 
 pub(crate) mod courier;
 pub(crate) mod delivered;
+pub(crate) mod history;
 pub(crate) mod journal;
 pub(crate) mod reader;
 pub(crate) mod recovery;

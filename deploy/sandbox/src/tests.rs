@@ -3,6 +3,7 @@
 mod callbacks;
 mod errors;
 mod harness;
+mod history;
 mod journal;
 mod restart;
 mod script;

@@ -31,6 +31,8 @@ pub(crate) enum Refusal {
     UnknownMedia,
     NotAForm,
     FileTooLarge(u64),
+    UnknownField { name: String, node: &'static str },
+    UnknownMessage,
     JournalUnavailable,
 }
 
@@ -124,7 +126,15 @@ impl From<&Refusal> for GraphError {
             Refusal::FileTooLarge(most) => {
                 Self::coded(400, 131_053, "Media upload error", format!("The file is larger than {most} bytes."))
             }
-            Refusal::JournalUnavailable => unavailable("The sandbox cannot write its journal now."),
+            Refusal::UnknownField { name, node } => {
+                parameter(format!("Tried accessing nonexisting field ({name}) on node type ({node})"))
+            }
+            Refusal::UnknownMessage => Self {
+                status: 422,
+                kind: "GraphMethodException",
+                ..parameter("The requested message_id was not found in the message history".to_owned())
+            },
+            Refusal::JournalUnavailable => unavailable("The sandbox cannot use its journal now."),
         }
     }
 }
@@ -162,7 +172,8 @@ pub(crate) fn accepted(input: &str, recipient: &Recipient, wamid: &str) -> Strin
     })
 }
 
-fn text(value: &impl Serialize) -> String {
+/// Writes an answer of plain strings and numbers.
+pub(super) fn text(value: &impl Serialize) -> String {
     serde_json::to_string(value).expect("plain strings and numbers always have a JSON form")
 }
 

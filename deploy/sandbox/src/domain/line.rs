@@ -125,6 +125,18 @@ pub(crate) fn seq_of(line: &[u8]) -> Option<u64> {
     std::str::from_utf8(&digits[..end]).ok()?.parse().ok()
 }
 
+/// Tells from a line's first bytes alone that it was sent to this phone number id.
+pub(crate) fn is_of(line: &[u8], phone_number_id: &str) -> bool {
+    fn after_number<'a>(rest: &'a [u8], before: &[u8]) -> Option<&'a [u8]> {
+        let rest = rest.strip_prefix(before)?;
+        Some(&rest[rest.iter().position(|b| !b.is_ascii_digit())?..])
+    }
+    let rest = after_number(line, b"{\"seq\":").and_then(|rest| after_number(rest, b",\"received_at_ms\":"));
+    let Some(rest) = rest.and_then(|rest| rest.strip_prefix(b",\"phone_number_id\":")) else { return false };
+    let id = serde_json::to_vec(phone_number_id).expect("a plain string always has a JSON form");
+    rest.strip_prefix(&*id).is_some_and(|rest| rest.starts_with(b","))
+}
+
 /// Tells from a line's last bytes alone that it was answered with 200.
 pub(crate) fn was_answered_200(line: &[u8]) -> bool {
     line.ends_with(b",\"answered\":200}\n")
@@ -197,6 +209,33 @@ mod tests {
             let error = crate::domain::graph::scripted_error(decision).expect("refused");
             assert_eq!(Answered::from(decision), Answered::Status(error.status));
         }
+    }
+
+    #[test]
+    fn whose_a_line_is_is_told_from_its_beginning() {
+        let of = |id: &str| {
+            let mut bytes = Vec::new();
+            let body = RawValue::from_string("{}".into()).expect("json");
+            let answered = Answered::Status(400);
+            let line = Line {
+                seq: 12,
+                received_at_ms: 5,
+                phone_number_id: id,
+                to: None,
+                kind: None,
+                body: &body,
+                tracker: None,
+                wamid: None,
+                answered,
+            };
+            line.write(&mut bytes);
+            bytes
+        };
+        let ids = ["100", "1000", "10", "", "a\"b", "a\",", "é\u{1}"];
+        for (line, other) in ids.iter().flat_map(|line| ids.iter().map(move |other| (line, other))) {
+            assert_eq!(is_of(&of(line), other), line == other, "{line} {other}");
+        }
+        assert!(!is_of(b"{\"seq\":12", "100") && !is_of(b"nonsense\n", "100"));
     }
 
     #[test]

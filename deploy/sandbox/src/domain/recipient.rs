@@ -2,6 +2,8 @@
 
 /// Most digits that are still taken for a phone number. E.164 allows 15; the rest is room for test numbers.
 const MOST_DIGITS: usize = 20;
+/// Longest id of a group, in bytes: one byte tells its length in a message id. WhatsApp's own are far shorter.
+const MOST_GROUP_BYTES: usize = 255;
 
 /// A person's number, digits only, or a group's id as given.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,10 +13,10 @@ pub(crate) enum Recipient {
 }
 
 impl Recipient {
-    /// Reads `to`; `None` when it is no phone number or an empty group id.
+    /// Reads `to`; `None` when it is no phone number, or a group id that is empty or too long.
     pub(crate) fn read(to: &str, is_group: bool) -> Option<Self> {
         if is_group {
-            return (!to.is_empty()).then(|| Self::Group { id: to.to_owned() });
+            return (1..=MOST_GROUP_BYTES).contains(&to.len()).then(|| Self::Group { id: to.to_owned() });
         }
         let digits: String = to.chars().filter(|c| !matches!(c, '+' | ' ' | '(' | ')' | '-' | '.')).collect();
         let is_number = (1..=MOST_DIGITS).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
@@ -58,5 +60,6 @@ mod tests {
     fn a_group_keeps_its_id_as_given() {
         assert_eq!(Recipient::read("Y2Fw 0404", true), Some(Recipient::Group { id: "Y2Fw 0404".into() }));
         assert_eq!(Recipient::read("", true), None);
+        assert_eq!(Recipient::read(&"x".repeat(256), true), None);
     }
 }

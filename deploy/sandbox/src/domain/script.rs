@@ -1,10 +1,11 @@
 //! What happens to a message, by the last four digits of its recipient.
 //!
-//! Shape: (recipient) -> [`Behaviour`]; (behaviour, what this message saw before) -> [`Decision`]; (behaviour) -> [`Plan`]
-//! of callbacks.
+//! Shape: (recipient) -> [`Behaviour`]; (behaviour, what this message saw before) -> [`Decision`]; (behaviour) -> the
+//! [`Plan`] of what becomes of a message, and the one of what is called back.
 //!
 //! Invariants:
 //! - The same journal gives the same counts: only refusals that the script itself gave are counted.
+//! - What is called back happened: the callbacks of a row are its fate, or a beginning of it.
 //!
 //! Not here: when callbacks are due (see `timetable.rs`), what refusals look like (see `graph.rs`).
 
@@ -23,12 +24,13 @@ pub(crate) enum Behaviour {
     UnavailableTwice,
     TakenThenClosed,
     ClosedUntaken,
+    TakenInSilence,
     SentOnly,
     ThrottledOnce,
 }
 
 /// The script as humans read it: last four digits, behaviour, sentence.
-pub(crate) const ROWS: [(&str, Behaviour, &str); 7] = [
+pub(crate) const ROWS: [(&str, Behaviour, &str); 8] = [
     ("0404", Behaviour::NotOnWhatsApp, "200, then callback failed: not on WhatsApp (131026)"),
     ("0500", Behaviour::AlwaysBroken, "always 500 with error 131000"),
     ("0503", Behaviour::UnavailableTwice, "503 with error 131016 twice, then 200"),
@@ -38,6 +40,11 @@ pub(crate) const ROWS: [(&str, Behaviour, &str); 7] = [
         "taken, but the connection closes before the answer; callbacks sent, delivered follow",
     ),
     ("0409", Behaviour::ClosedUntaken, "the connection closes before the answer and nothing follows"),
+    (
+        "0410",
+        Behaviour::TakenInSilence,
+        "taken, but the connection closes before the answer and no callback ever comes; only the message history tells",
+    ),
     ("0202", Behaviour::SentOnly, "200 and callback sent, never delivered"),
     ("0429", Behaviour::ThrottledOnce, "429 with error 130429 once, then 200"),
 ];
@@ -53,14 +60,29 @@ impl Behaviour {
         }
     }
 
-    /// The callbacks that follow once a message was taken.
-    pub(crate) fn plan(self) -> Plan {
+    /// What becomes of a message once it was taken, as the message history tells.
+    pub(crate) fn fate(self) -> Plan {
         match self {
             Self::NotOnWhatsApp => Plan::Failure,
             Self::SentOnly => Plan::Sent,
-            Self::TakenThenClosed => Plan::SentDelivered,
+            Self::TakenThenClosed | Self::TakenInSilence => Plan::SentDelivered,
             Self::Normal | Self::UnavailableTwice | Self::ThrottledOnce => Plan::SentDeliveredRead,
             Self::AlwaysBroken | Self::ClosedUntaken => Plan::Nothing,
+        }
+    }
+
+    /// What of its fate is called back.
+    pub(crate) fn callbacks(self) -> Plan {
+        match self {
+            Self::TakenInSilence => Plan::Nothing,
+            Self::Normal
+            | Self::NotOnWhatsApp
+            | Self::AlwaysBroken
+            | Self::UnavailableTwice
+            | Self::TakenThenClosed
+            | Self::ClosedUntaken
+            | Self::SentOnly
+            | Self::ThrottledOnce => self.fate(),
         }
     }
 
@@ -74,12 +96,13 @@ impl Behaviour {
             | Self::AlwaysBroken
             | Self::TakenThenClosed
             | Self::ClosedUntaken
+            | Self::TakenInSilence
             | Self::SentOnly => None,
         }
     }
 }
 
-/// A state of a message, as callbacks report it.
+/// A state of a message, as callbacks and the message history report it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Status {
     Sent,
@@ -100,7 +123,7 @@ impl Status {
     }
 }
 
-/// The callbacks of one message. One byte, since a million of them may wait for a receiver that is down.
+/// The statuses of one message. One byte, since a million of them may wait for a receiver that is down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Plan {
     Nothing,
@@ -111,7 +134,7 @@ pub(crate) enum Plan {
 }
 
 impl Plan {
-    /// The statuses in the order they leave.
+    /// The statuses in their order.
     pub(crate) fn statuses(self) -> &'static [Status] {
         match self {
             Self::Nothing => &[],
@@ -135,7 +158,7 @@ pub(crate) enum Decision {
 }
 
 impl Decision {
-    /// Whether the message was taken, so has a wamid and callbacks.
+    /// Whether the message was taken, so has a wamid and a fate.
     pub(crate) fn is_taken(self) -> bool {
         match self {
             Self::Taken | Self::TakenThenClosed => true,
@@ -184,7 +207,7 @@ impl Script {
             }
         }
         match behaviour {
-            Behaviour::TakenThenClosed => Decision::TakenThenClosed,
+            Behaviour::TakenThenClosed | Behaviour::TakenInSilence => Decision::TakenThenClosed,
             Behaviour::ClosedUntaken => Decision::ClosedUntaken,
             Behaviour::AlwaysBroken => Decision::Broken,
             Behaviour::Normal
@@ -223,6 +246,20 @@ mod tests {
         assert_eq!(Behaviour::of(&person("0409")), Behaviour::ClosedUntaken);
         assert_eq!(Behaviour::of(&person("04041")), Behaviour::Normal);
         assert_eq!(Behaviour::of(&person("404")), Behaviour::Normal);
+    }
+
+    #[test]
+    fn what_is_called_back_happened() {
+        for (_, row, _) in ROWS {
+            assert!(row.fate().statuses().starts_with(row.callbacks().statuses()), "{row:?}");
+        }
+    }
+
+    #[test]
+    fn a_message_taken_in_silence_is_delivered_and_never_reported() {
+        let row = Behaviour::of(&person("14150000410"));
+        assert_eq!((row.fate(), row.callbacks()), (Plan::SentDelivered, Plan::Nothing));
+        assert_eq!(Script::default().decide(row, key("a")), Decision::TakenThenClosed);
     }
 
     #[test]

@@ -115,11 +115,14 @@ struct ErrorData<'a> {
     details: &'a str,
 }
 
+/// Why a message failed, in words.
+pub(super) const FAILURE_DESCRIPTION: &str = "The recipient is not on WhatsApp.";
+
 const UNDELIVERABLE: ErrorJson<'static> = ErrorJson {
     code: 131_026,
     title: "Message undeliverable",
     message: "Message undeliverable",
-    error_data: ErrorData { details: "The recipient is not on WhatsApp." },
+    error_data: ErrorData { details: FAILURE_DESCRIPTION },
 };
 
 #[cfg(test)]

@@ -4,14 +4,17 @@
 
 use rand::RngExt;
 
+use crate::domain::recipient::Recipient;
+use crate::domain::wamid;
+
 /// Unix time in milliseconds.
 pub(crate) fn now_ms() -> u64 {
     u64::try_from(chrono::Utc::now().timestamp_millis()).unwrap_or(0)
 }
 
-/// A message id that no other message has, in any journal.
-pub(crate) fn new_wamid() -> String {
-    format!("wamid.{}", hex::encode_upper(rand::rng().random::<[u8; 20]>()))
+/// The id of a new message to `recipient`, which no other message has, in any journal.
+pub(crate) fn new_wamid(recipient: &Recipient) -> String {
+    wamid::write(recipient, rand::rng().random::<[u8; wamid::DICE]>())
 }
 
 /// Names one error answer.

@@ -1,5 +1,6 @@
 //! The routes, and what they share: the token, reading a body, Graph's errors.
 
+mod history;
 mod journal;
 mod media;
 mod messages;
@@ -18,6 +19,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use tokio::time::timeout;
 
+use crate::domain::delays::Delays;
 use crate::domain::graph::{GraphError, Refusal};
 
 use super::clock;
@@ -34,6 +36,7 @@ const DRAINED_MOST: u64 = 64 << 20;
 pub(crate) struct App {
     pub(crate) journal: Journal,
     pub(crate) access_token: Option<std::sync::Arc<str>>,
+    pub(crate) delays: Delays,
 }
 
 /// All routes of the sandbox.
@@ -44,6 +47,7 @@ pub(crate) fn router(app: App) -> Router {
         .route("/sandbox/journal", get(journal::lines))
         .route("/{version}/{id}/messages", post(messages::send))
         .route("/{version}/{id}/media", post(media::upload))
+        .route("/{version}/{id}/message_history", get(history::show))
         .route("/{version}/{id}", get(media::show))
         .fallback(async || refuse(&Refusal::UnknownPath))
         .method_not_allowed_fallback(async || refuse(&Refusal::UnsupportedMethod))

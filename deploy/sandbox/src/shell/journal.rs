@@ -205,7 +205,7 @@ impl<T: Tape> Writer<T> {
             Verdict::Script { behaviour, wamid } => {
                 let decision = self.position.script.decide(*behaviour, key);
                 let taken = decision.is_taken();
-                let plan = taken.then(|| behaviour.plan());
+                let plan = taken.then(|| behaviour.callbacks());
                 (Some(decision), taken.then_some(wamid.as_str()), Answered::from(decision), plan)
             }
         };

@@ -4,7 +4,9 @@
 //! - Only whole lines are seen: nothing is read beyond what the writer has finished.
 //! - SB-3 nothing here grows with the journal.
 //!
-//! Not here: async; whoever calls moves these calls off the async threads.
+//! Not here: walking from line to line (see `reader/lines.rs`), async; whoever calls moves these calls off the async threads.
+
+pub(crate) mod lines;
 
 use std::fs::File;
 use std::io;
@@ -44,7 +46,7 @@ impl Reader {
 
     /// The bytes of all lines whose `seq` is greater than `after`, as of now.
     pub(crate) fn range(&self, after: u64) -> io::Result<Range<u64>> {
-        let end = self.written.load(Ordering::Acquire);
+        let end = self.end();
         // Everything before `low` is in lines up to `after`; everything from `high` on is in later ones.
         let (mut low, mut high) = (0, end);
         while low < high {
@@ -57,6 +59,20 @@ impl Reader {
             }
         }
         Ok(low..end)
+    }
+
+    /// How much of the journal there is, in bytes.
+    pub(crate) fn end(&self) -> u64 {
+        self.written.load(Ordering::Acquire)
+    }
+
+    /// Where the line with this `seq` is; `None` when there is none.
+    pub(crate) fn place(&self, seq: u64) -> io::Result<Option<Range<u64>>> {
+        let Some(before) = seq.checked_sub(1) else { return Ok(None) };
+        let range = self.range(before)?;
+        let line = self.line(range.start, range.end)?;
+        // Without gaps, the first line after the one before is the one.
+        Ok((!line.is_empty()).then(|| range.start..range.start + line.len() as u64))
     }
 
     /// Reads the first bytes of a range, at most [`CHUNK`].
@@ -75,7 +91,7 @@ impl Reader {
 
     /// Finds an upload; `None` when there was none with this id.
     pub(crate) fn media(&self, id: MediaId) -> io::Result<Option<Media>> {
-        let end = self.written.load(Ordering::Acquire);
+        let end = self.end();
         if id.offset >= end {
             return Ok(None);
         }

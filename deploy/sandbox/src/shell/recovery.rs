@@ -189,7 +189,7 @@ impl Fold {
             return Ok(());
         }
         let Known::Delivered(delivered) = self.progress.of(written.seq) else { return Ok(()) };
-        let due = Due::new(behaviour.plan(), delivered, written.received_at_ms, written.seq, place, &self.delays);
+        let due = Due::new(behaviour.callbacks(), delivered, written.received_at_ms, written.seq, place, &self.delays);
         if let Some(due) = due {
             self.compaction.open(written.seq, delivered)?;
             self.timetable.add(&written.phone_number_id, due);

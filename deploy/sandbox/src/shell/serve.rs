@@ -87,7 +87,7 @@ pub(crate) async fn serve_with(
         let _ended = ended;
         courier.run(promised, courier_stop).await;
     }));
-    let app = App { journal, access_token: access_token.map(Into::into) };
+    let app = App { journal, access_token: access_token.map(Into::into), delays };
     let connections = connections::run(listener, router(app), stop);
     tracing::info!(journal.seq = last_seq, "the sandbox takes requests");
     tokio::select! {

@@ -27,6 +27,12 @@ fn changed(name: &str, value: Value) -> String {
     body.to_string()
 }
 
+fn group(id: String) -> String {
+    let mut body = text(&id, "m1");
+    body["recipient_type"] = "group".into();
+    body.to_string()
+}
+
 #[tokio::test]
 async fn bad_messages_are_refused_and_journaled() {
     let world = world().await;
@@ -37,6 +43,7 @@ async fn bad_messages_are_refused_and_journaled() {
         (String::new(), (400, 100)),
         (changed("to", Value::Null), (400, 100)),
         (changed("to", "nobody".into()), (400, 131_009)),
+        (group("g".repeat(256)), (400, 131_009)),
         (changed("type", "template".into()), (400, 131_051)),
         (changed("text", json!({"body": "x".repeat(4_097)})), (400, 100)),
         (changed("messaging_product", "sms".into()), (400, 100)),
@@ -57,7 +64,7 @@ async fn bad_messages_are_refused_and_journaled() {
     assert!(lines.iter().all(|line| line["answered"] == 400 && line["wamid"].is_null() && line["body"].is_object()));
     assert_eq!(lines[0]["body"], json!({"raw": "{\"to\":"}));
     assert_eq!(lines[0]["type"], Value::Null);
-    assert_eq!((&lines[5]["type"], &lines[5]["to"]), (&"template".into(), &NORMAL.into()));
+    assert_eq!((&lines[6]["type"], &lines[6]["to"]), (&"template".into(), &NORMAL.into()));
 }
 
 #[tokio::test]

@@ -129,7 +129,7 @@ async fn many_at_once_get_each_a_line_and_an_id_of_their_own() {
 async fn the_page_lists_the_script_and_health_is_ok() {
     let world = world().await;
     let page = world.sandbox.get("/").await.text().await.expect("a body");
-    for ending in ["0404", "0500", "0503", "0408", "0409", "0202", "0429"] {
+    for ending in ["0404", "0500", "0503", "0408", "0409", "0410", "0202", "0429"] {
         assert!(page.contains(ending), "{ending}");
     }
     assert_eq!(world.sandbox.get("/healthz").await.text().await.expect("a body"), "ok\n");

@@ -3,6 +3,8 @@
 use std::io::ErrorKind;
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -41,7 +43,8 @@ async fn a_normal_message_is_sent_delivered_and_read() {
     assert_eq!(response.status(), 200);
     let body: Value = response.json().await.expect("json");
     let wamid = body["messages"][0]["id"].as_str().expect("a wamid").to_owned();
-    assert!(wamid.starts_with("wamid."));
+    let bytes = STANDARD.decode(wamid.strip_prefix("wamid.").expect("its prefix")).expect("base64");
+    assert_eq!(&bytes[..3 + NORMAL.len()], [b"\x1c\x18\x0b", NORMAL.as_bytes()].concat(), "it names the recipient");
     assert_eq!(
         body,
         json!({"messaging_product": "whatsapp", "contacts": [{"input": "+1 415 123 1234", "wa_id": NORMAL}],
@@ -130,6 +133,19 @@ async fn row_0409_closes_before_the_answer_and_nothing_follows() {
 }
 
 #[tokio::test]
+async fn row_0410_is_taken_and_nobody_is_ever_told() {
+    let mut world = world().await;
+    let error = world.sandbox.send("14150000410", "m1").await.expect_err("no answer");
+    assert!(error.status().is_none() && !error.is_timeout(), "{error:?}");
+    assert_eq!(journaled(&world.sandbox).await, [(json!("closed"), true)]);
+    let wamid = world.sandbox.journal().await[0]["wamid"].as_str().expect("a wamid").to_owned();
+    for _ in 0..2 {
+        nothing_follows(&world, &wamid, &[]).await;
+        world = world.restart().await;
+    }
+}
+
+#[tokio::test]
 async fn row_0202_is_sent_and_never_delivered() {
     let world = world().await;
     let wamid = world.sandbox.taken("14150000202", "m1").await;
@@ -162,7 +178,7 @@ async fn closing_sends_not_one_byte_and_ends_only_that_connection() {
     let address = world.sandbox.url.strip_prefix("http://").expect("a url");
     let mut other = TcpStream::connect(address).await.expect("connected");
     other.write_all(&raw(NORMAL)[..40]).await.expect("written");
-    for to in ["14150000408", "14150000409"] {
+    for to in ["14150000408", "14150000409", "14150000410"] {
         let mut stream = TcpStream::connect(address).await.expect("connected");
         stream.write_all(&raw(to)).await.expect("written");
         let mut answer = Vec::new();

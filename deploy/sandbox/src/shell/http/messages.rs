@@ -34,9 +34,9 @@ pub(super) async fn send(State(app): State<App>, target: Target, headers: Header
         (Ok(()), Err(refusal)) => Err(refusal),
         (Ok(()), Ok(message)) => check_media(&app, &target.id, message).await,
     };
-    let wamid = clock::new_wamid();
+    let judged = judged.map(|message| (clock::new_wamid(&message.recipient), message));
     let verdict = match &judged {
-        Ok(message) => Verdict::Script { behaviour: Behaviour::of(&message.recipient), wamid: wamid.clone() },
+        Ok((wamid, message)) => Verdict::Script { behaviour: Behaviour::of(&message.recipient), wamid: wamid.clone() },
         Err(refusal) => Verdict::Answer(GraphError::from(refusal).status),
     };
     let received = Received {
@@ -50,7 +50,7 @@ pub(super) async fn send(State(app): State<App>, target: Target, headers: Header
     };
     let Ok(recorded) = app.journal.record(received).await else { return refuse(&Refusal::JournalUnavailable) };
     match (judged, recorded.decision) {
-        (Ok(message), Some(decision)) => answer(&message, decision, &wamid),
+        (Ok((wamid, message)), Some(decision)) => answer(&message, decision, &wamid),
         (Ok(_), None) => refuse(&Refusal::JournalUnavailable),
         (Err(refusal), _) => refuse(&refusal),
     }

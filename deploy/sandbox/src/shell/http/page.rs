@@ -7,11 +7,12 @@ use crate::domain::script::ROWS;
 const ABOUT: &str = "\
 Angelia's sandbox: a stand-in for WhatsApp that speaks the Cloud API. Nothing leaves this machine.
 
-  POST /v26.0/{phone_number_id}/messages   send a text, image, document, video or audio
-  POST /v26.0/{phone_number_id}/media      upload a file
-  GET  /v26.0/{media_id}                   what was uploaded
-  GET  /sandbox/journal?after=SEQ          every request received, as JSON lines
-  GET  /healthz                            whether it runs
+  POST /v26.0/{phone_number_id}/messages          send a text, image, document, video or audio
+  GET  /v26.0/{phone_number_id}/message_history   what became of messages that were taken
+  POST /v26.0/{phone_number_id}/media             upload a file
+  GET  /v26.0/{media_id}                          what was uploaded
+  GET  /sandbox/journal?after=SEQ                 every message and upload received, as JSON lines
+  GET  /healthz                                   whether it runs
 
 The last four digits of a person's number script what happens:
 
