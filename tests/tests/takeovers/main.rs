@@ -27,14 +27,17 @@ const REST: Duration = Duration::from_secs(3);
 
 const SIZE: Size = Size { ingresses: 1, ledgers: 1, dispatchers: 3, wired: true };
 
-const TOWN: TownSize =
-    TownSize { accounts: 18, gap_ms: [300, 500], scripts: &[("0408", 0.03), ("0409", 0.03), ("0503", 0.02)] };
+const TOWN: TownSize = TownSize {
+    accounts: 18,
+    gap_ms: [300, 500],
+    scripts: &[("0408", 0.03), ("0409", 0.03), ("0410", 0.03), ("0503", 0.02)],
+};
 
 /// The share of the messages that somebody wants to cancel meanwhile.
 const CANCELLED: f64 = 0.05;
 
-/// What stays unknown is settled soon.
-const SETTINGS: [(&str, &str); 1] = [("ANGELIA_UNKNOWN_DEADLINE_S", "10")];
+/// What stays unknown is looked up, and settled soon.
+const SETTINGS: [(&str, &str); 2] = [("ANGELIA_UNKNOWN_DEADLINE_S", "10"), ("ANGELIA_LOOK_UP_AFTER_S", "1")];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn three_dispatchers_under_random_faults_keep_order_and_pace_and_lose_and_double_nothing() {

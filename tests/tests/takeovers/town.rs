@@ -1,5 +1,6 @@
 //! A workspace with some accounts, and the messages that go out from each.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use angelia_shared::ids::AccountId;
@@ -30,7 +31,12 @@ pub(crate) struct Sent {
     pub(crate) phone_number_id: String,
     pub(crate) floor_ms: i64,
     pub(crate) messages: Vec<String>,
+    /// Those that WhatsApp takes, if they come, and never tells of but on its list.
+    pub(crate) silent: HashSet<String>,
 }
+
+/// The recipient who is reached like that.
+const SILENT: &str = "0410";
 
 struct Account {
     id: AccountId,
@@ -82,7 +88,7 @@ impl Town {
         let count = seconds * 2_000 / (low + high);
         join_all(self.accounts.iter().enumerate().map(|(n, account)| async move {
             let mut dice = Dice::of(seed, &format!("account {n}"));
-            let mut messages = Vec::new();
+            let (mut messages, mut silent) = (Vec::new(), HashSet::new());
             for number in 0..count {
                 let mut what = dice.unit();
                 let script = self.size.scripts.iter().find(|(_, share)| {
@@ -95,10 +101,13 @@ impl Town {
                 });
                 let id = self.hook.call(&body).await.accepted();
                 self.notes.add(&id);
+                if to.ends_with(SILENT) {
+                    silent.insert(id.clone());
+                }
                 messages.push(id);
             }
             let floor_ms = i64::try_from(low).expect("a short time");
-            Sent { account: account.id, phone_number_id: account.phone_number_id.clone(), floor_ms, messages }
+            Sent { account: account.id, phone_number_id: account.phone_number_id.clone(), floor_ms, messages, silent }
         }))
         .await
     }
