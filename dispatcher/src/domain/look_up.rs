@@ -23,7 +23,7 @@ use angelia_shared::units::UnixMillis;
 
 use crate::transport::{FailReason, Fate, Taken};
 
-/// By how much the provider's clock may be behind ours; its times are in whole seconds besides.
+/// By how much the provider's clock may be behind the stream's; its times are in whole seconds besides.
 pub const CLOCKS_DIFFER_MS: u64 = 5_000;
 /// How long after its start an attempt's message may be on the list for the first time, to be taken for it. The provider
 /// usually takes a second.
@@ -39,7 +39,7 @@ pub struct Undecided {
     pub part: u8,
     /// Where the message's acceptance is.
     pub accepted: Position,
-    /// When the attempt began.
+    /// When its start was stored, by the stream's clock: the call began within the second after that.
     pub began: UnixMillis,
 }
 
@@ -53,9 +53,9 @@ pub struct Attempts {
 }
 
 impl Attempts {
-    /// Takes the start of an attempt.
-    pub fn started(&mut self, fact: &AttemptStarted) {
-        let undecided = Undecided { message: fact.message, part: fact.part, accepted: fact.accepted, began: fact.at };
+    /// Takes the start of an attempt. `stored_at` is by the stream's clock: the clocks of the account's owners may differ.
+    pub fn started(&mut self, fact: &AttemptStarted, stored_at: UnixMillis) {
+        let undecided = Undecided { message: fact.message, part: fact.part, accepted: fact.accepted, began: stored_at };
         self.undecided.insert((fact.message, fact.attempt), undecided);
     }
 
@@ -69,6 +69,14 @@ impl Attempts {
             AttemptOutcome::Failed { .. } | AttemptOutcome::Deferred { .. } | AttemptOutcome::NotStarted => {}
         }
         self.undecided.remove(&(fact.message, fact.attempt));
+    }
+
+    /// Whether every rival of what is sought is among these attempts, which are all from `from` on.
+    pub fn have_all_rivals(&self, sought: &[(MessageId, u8)], from: UnixMillis) -> bool {
+        sought.iter().all(|(message, part)| {
+            let mut tries = self.undecided().filter(|attempt| (attempt.message, attempt.part) == (*message, *part));
+            tries.next().is_some_and(|attempt| from.plus_ms(RIVALS_WITHIN_MS) <= attempt.began)
+        })
     }
 
     /// Those whose outcome the log does not tell.

@@ -24,6 +24,10 @@ use crate::transport::{NoHistory, Taken, Ways, address};
 /// Records of an account that are read for one look-up, at most: more than an hour of one that sends every two seconds.
 const RECORDS_MAX: usize = 5_000;
 
+/// How often is looked further back, and by which factor each time: up to ten days.
+const BACK_TIMES: u32 = 6;
+const BACK_FURTHER: u64 = 4;
+
 /// How a look-up ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Ended {
@@ -70,7 +74,7 @@ async fn seek(context: &Context, part: Part, (workspace, account): (WorkspaceId,
             return Ended::NotOffered;
         }
     };
-    let attempts = match attempts(context, Subject::Attempt(part, workspace, account), look.since).await {
+    let attempts = match attempts(context, Subject::Attempt(part, workspace, account), look).await {
         Ok(Some(attempts)) => attempts,
         Ok(None) => {
             warn!(account.id = %account, "too much was sent meanwhile to look unknown outcomes up");
@@ -109,18 +113,34 @@ async fn taken(context: &Context, account: AccountId, since: UnixMillis) -> Resu
     transport.taken_since(before(since, CLOCKS_DIFFER_MS)).await
 }
 
-/// The account's attempts, from those on that may be rivals of one that began then; `None` when there are too many.
-async fn attempts(context: &Context, subject: Subject, since: UnixMillis) -> Result<Option<Attempts>, HeadError> {
-    let Some(newest) = context.log.head(subject).await? else { return Ok(Some(Attempts::default())) };
-    // The stream's clock may differ from the one that the attempts were written by.
-    let from = before(since, RIVALS_WITHIN_MS + CLOCKS_DIFFER_MS);
-    let mut next = context.log.sequence_at(from, newest.seq).await? + 1;
-    let mut attempts = Attempts::default();
+/// The account's attempts, with all that may be rivals of what is sought; `None` when they are too many to be read, or one cannot
+/// be read.
+async fn attempts(context: &Context, subject: Subject, look: &Look) -> Result<Option<Attempts>, HeadError> {
+    let (Some(first), Some(newest)) = (context.log.first_from(subject, 0).await?, context.log.head(subject).await?)
+    else {
+        return Ok(Some(Attempts::default()));
+    };
+    // What is sought began by a clock that may differ from the stream's, by which the log is read: then further back.
+    let mut back_ms = RIVALS_WITHIN_MS + CLOCKS_DIFFER_MS;
+    for _ in 0..BACK_TIMES {
+        let from = before(look.since, back_ms);
+        let seq = context.log.sequence_at(from, newest.seq).await? + 1;
+        let Some(attempts) = attempts_from(context, subject, seq).await? else { return Ok(None) };
+        if seq <= first.seq || attempts.have_all_rivals(&look.sought, from) {
+            return Ok(Some(attempts));
+        }
+        back_ms *= BACK_FURTHER;
+    }
+    Ok(None)
+}
+
+async fn attempts_from(context: &Context, subject: Subject, seq: u64) -> Result<Option<Attempts>, HeadError> {
+    let (mut attempts, mut next) = (Attempts::default(), seq);
     for _ in 0..RECORDS_MAX {
         let Some(record) = context.log.first_from(subject, next).await? else { return Ok(Some(attempts)) };
         for line in lines(&record.payload) {
             match Event::from_line(line) {
-                Ok(Event::AttemptStarted(fact)) => attempts.started(&fact),
+                Ok(Event::AttemptStarted(fact)) => attempts.started(&fact, record.at),
                 Ok(Event::AttemptEnded(fact)) => attempts.ended(&fact),
                 Ok(_) => {}
                 // It could be an attempt.

@@ -84,7 +84,8 @@ pub struct OpenMessage {
     /// Its file, when the provider has it already: it need not be fetched and uploaded again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub media: Option<UploadedMedia>,
-    /// When the attempt began that is open or unknown.
+    /// When the attempt was begun that is open or unknown, by the clock of this event's writer: after a takeover perhaps later
+    /// than it was, by what clocks may differ by, never earlier.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub began: Option<UnixMillis>,
 }

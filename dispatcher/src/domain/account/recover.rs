@@ -1,7 +1,7 @@
 //! Takes an account over from an earlier owner, from the newest event on its attempt subject.
 
 use angelia_shared::event::attempt::OpenStage;
-use angelia_shared::event::{Carry, Event};
+use angelia_shared::event::{Carry, Event, OpenMessage};
 use angelia_shared::units::UnixMillis;
 
 use super::Account;
@@ -50,19 +50,25 @@ impl Account {
     pub fn recover(&mut self, event: &Event, takeover: Takeover) -> u64 {
         let Some((carry, at, gap_ms)) = facts(event) else { return 0 };
         // By this owner's clock, but never before what the event says: the pace holds by both, as whoever reads the log sees it.
-        let at = at.max(UnixMillis(at.0.saturating_add(takeover.shift_ms)));
+        let ours = |at: UnixMillis| at.max(UnixMillis(at.0.saturating_add(takeover.shift_ms)));
+        let at = ours(at);
         self.done_through = carry.done_through;
         self.ended_beyond = carry.ended_beyond.iter().copied().collect();
-        let (unknown, resume) = carry.open.iter().cloned().partition(|open| open.stage == OpenStage::Unknown);
+        let opened = carry.open.iter().map(|open| {
+            // An attempt that is open must be over by this; an unknown one is looked up by it.
+            let doubt_ms = if open.stage == OpenStage::Open { takeover.doubt_ms } else { 0 };
+            OpenMessage { began: open.began.map(|began| ours(began).plus_ms(doubt_ms)), ..open.clone() }
+        });
+        let (unknown, resume) = opened.partition(|open| open.stage == OpenStage::Unknown);
         self.unknown = unknown;
         self.resume = resume;
         // Where the event does not tell the gap, the range's upper end is safe.
         let gap_ms = gap_ms.unwrap_or(self.settings.gap_ms.1).max(self.settings.gap_ms.0);
         // An attempt can be open even after a release: the owner that released may have had no time to end the attempt
         // of the one before it.
-        let open = carry.open.iter().any(|open| open.stage == OpenStage::Open);
-        let (last_end, gap_ms) = if open {
-            (at.max(call_over_by(event, at, takeover)), gap_ms.max(AFTER_CRASH_MS))
+        let open = self.resume.iter().find(|open| open.stage == OpenStage::Open);
+        let (last_end, gap_ms) = if let Some(open) = open {
+            (at.max(call_over_by(open, takeover)), gap_ms.max(AFTER_CRASH_MS))
         } else if takeover.released || gap_ms > LONG_GAP_MS {
             (at, gap_ms)
         } else {
@@ -74,25 +80,21 @@ impl Account {
             self.not_before = self.not_before.max(takeover.now.plus_ms(gap_ms.min(LONG_GAP_MS)));
         }
         self.memory = Memory::recall(&carry.sendings, takeover.shift_ms);
-        if open {
+        if open.is_some() {
             self.memory.ended(last_end);
         }
         carry.mark
     }
 }
 
-/// When the call of an open attempt must be over, by this owner's clock. `at` is when the newest event was stored.
+/// When the call of an open attempt must be over, by this owner's clock.
 ///
-/// A call begins within [`CALL_STARTS_WITHIN_MS`] of handing in its start, which is stored after that. Where the newest event
-/// is the start itself, that is known from the stream's timestamps: what has passed since, most of which was needed to notice
-/// the crash, is not waited for again. Otherwise the start was stored before the claim, and so before now.
-fn call_over_by(event: &Event, at: UnixMillis, takeover: Takeover) -> UnixMillis {
-    let takes_ms = CALL_STARTS_WITHIN_MS + takeover.call_timeout_ms;
-    let by_now = takeover.now.plus_ms(takes_ms);
-    match event {
-        Event::AttemptStarted(_) => by_now.min(at.plus_ms(takeover.doubt_ms).plus_ms(takes_ms)),
-        _ => by_now,
-    }
+/// A call begins within [`CALL_STARTS_WITHIN_MS`] of handing in its start, which is stored after that. When that was is known from
+/// the event's time and the stream's timestamps: what has passed since, most of which was needed to notice the crash, is not
+/// waited for again. Events of earlier versions do not tell; the start was stored before the claim, and so before now.
+fn call_over_by(open: &OpenMessage, takeover: Takeover) -> UnixMillis {
+    let began = open.began.map_or(takeover.now, |began| began.min(takeover.now));
+    began.plus_ms(CALL_STARTS_WITHIN_MS + takeover.call_timeout_ms)
 }
 
 /// The time of an account's event, by its owner's clock.

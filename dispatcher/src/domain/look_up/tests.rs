@@ -17,7 +17,7 @@ fn id(number: usize) -> MessageId {
     MessageId(number as u64)
 }
 
-fn started(number: usize, began: UnixMillis) -> AttemptStarted {
+fn started(number: usize) -> AttemptStarted {
     AttemptStarted {
         v: 1,
         message: id(number),
@@ -27,7 +27,8 @@ fn started(number: usize, began: UnixMillis) -> AttemptStarted {
         parts: 1,
         credits: Credits(1),
         claim: 1,
-        at: began,
+        // The owner's clock is of no account.
+        at: UnixMillis(0),
         floor_ms: 0,
         idempotent: false,
         carry: Carry::default(),
@@ -104,7 +105,7 @@ fn looked_up(tries: &[Try], provider_ahead_ms: i64) -> Vec<(usize, String)> {
     let (mut attempts, mut list, mut now) = (Attempts::default(), Vec::new(), 0);
     for (number, one) in tries.iter().enumerate() {
         now += one.pause_ms;
-        attempts.started(&started(number, at(now)));
+        attempts.started(&started(number), at(now));
         let provider_id = number.to_string();
         match one.says {
             0 => attempts.ended(&ended(number, AttemptOutcome::Sent { provider_id: provider_id.clone() })),
@@ -144,7 +145,7 @@ proptest! {
 /// What is found of one unknown attempt to `a` at 0 s, beside others.
 fn found(list: &[Taken], more: impl FnOnce(&mut Attempts)) -> Vec<(MessageId, String)> {
     let mut attempts = Attempts::default();
-    attempts.started(&started(0, at(0)));
+    attempts.started(&started(0), at(0));
     attempts.ended(&ended(0, AttemptOutcome::Unknown { detail: String::new() }));
     more(&mut attempts);
     let pairs = attempts.pairs(list, |_| Some("a".to_owned()));
@@ -158,9 +159,22 @@ fn an_attempt_is_paired_with_the_only_message_to_its_recipient() {
 }
 
 #[test]
+fn whether_all_rivals_were_read_is_told_by_the_first_of_what_is_sought() {
+    let mut attempts = Attempts::default();
+    attempts.started(&started(0), at(2_000_000));
+    attempts.started(&started(1), at(3_000_000));
+    let sought = [(id(0), 0), (id(1), 0)];
+    let from = 2_000_000 - RIVALS_WITHIN_MS;
+    assert!(attempts.have_all_rivals(&sought, at(from)));
+    assert!(!attempts.have_all_rivals(&sought, at(from + 1)));
+    assert!(attempts.have_all_rivals(&sought[1..], at(from + 1)));
+    assert!(!attempts.have_all_rivals(&[(id(2), 0)], at(from)), "what was not read may have begun before");
+}
+
+#[test]
 fn an_attempt_that_was_never_ended_is_paired_as_well() {
     let mut attempts = Attempts::default();
-    attempts.started(&started(0, at(0)));
+    attempts.started(&started(0), at(0));
     let list = [taken("its", Some("a"), at(1_000))];
     assert_eq!(attempts.pairs(&list, |_| Some("a".to_owned())).len(), 1);
 }
@@ -177,7 +191,7 @@ fn what_is_not_on_the_list_is_not_found() {
 fn a_message_whose_id_the_log_knows_is_another_attempts() {
     let list = [taken("known", Some("a"), at(3_000))];
     let of_another = |attempts: &mut Attempts| {
-        attempts.started(&started(1, at(2_000)));
+        attempts.started(&started(1), at(2_000));
         attempts.ended(&ended(1, AttemptOutcome::Sent { provider_id: "known".to_owned() }));
     };
     assert_eq!(found(&list, of_another), []);
@@ -186,8 +200,8 @@ fn a_message_whose_id_the_log_knows_is_another_attempts() {
 #[test]
 fn two_attempts_to_one_recipient_that_nobody_knows_of_are_not_told_apart() {
     let list = [taken("one", Some("a"), at(3_000))];
-    assert_eq!(found(&list, |attempts| attempts.started(&started(1, at(2_000)))), []);
-    let later = |attempts: &mut Attempts| attempts.started(&started(1, at(3_000 + CLOCKS_DIFFER_MS + 1)));
+    assert_eq!(found(&list, |attempts| attempts.started(&started(1), at(2_000))), []);
+    let later = |attempts: &mut Attempts| attempts.started(&started(1), at(3_000 + CLOCKS_DIFFER_MS + 1));
     assert_eq!(found(&list, later), [(id(0), "one".to_owned())], "what began afterwards did not make it");
 }
 
@@ -209,8 +223,8 @@ fn what_came_up_before_the_attempt_or_long_after_is_not_its() {
 fn a_recipient_that_cannot_be_read_is_never_paired_and_rivals_all() {
     assert_eq!(found(&[taken("its", None, at(1_000))], |_| {}), [], "the list does not tell");
     let mut attempts = Attempts::default();
-    attempts.started(&started(0, at(0)));
-    attempts.started(&started(1, at(2_000)));
+    attempts.started(&started(0), at(0));
+    attempts.started(&started(1), at(2_000));
     let list = [taken("its", Some("a"), at(3_000))];
     let to = |attempt: &Undecided| (attempt.message == id(0)).then(|| "a".to_owned());
     assert_eq!(attempts.pairs(&list, to), []);
