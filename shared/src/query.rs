@@ -414,6 +414,9 @@ pub struct TimelineEntry {
     pub event: String,
     /// Where it is in the log.
     pub position: Position,
+    /// The part that it is about, from 0; none when it is about the whole message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<u8>,
     /// What it adds, in a few words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,

@@ -25,7 +25,8 @@ fn rows() -> Vec<Row> {
         row("+14150000500", failing, &[json!(500), json!(500), json!(500), json!(500), json!(500)], &[]),
         row("+14150000503", &["deferred", "deferred", "sent"], &[json!(503), json!(503), json!(200)], all),
         row("+14150000408", &["unknown"], std::slice::from_ref(&closed), &["sent", "delivered"]),
-        row("+14150000409", &["unknown"], &[closed], &[]),
+        row("+14150000409", &["unknown"], std::slice::from_ref(&closed), &[]),
+        row("+14150000410", &["unknown"], &[closed], &[]),
         row("+14150000202", &["sent"], &[json!(200)], &["sent"]),
         row("+14150000429", &["deferred", "sent"], &[json!(429), json!(200)], all),
     ]

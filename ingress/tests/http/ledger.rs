@@ -110,12 +110,13 @@ impl Folded {
                 at: receipt.at,
                 event: name.clone(),
                 position,
+                part: Some(receipt.part),
                 detail: receipt.detail.clone(),
             });
         };
         match event {
             Event::MessageAccepted(accepted) => {
-                let timeline = vec![TimelineEntry { at: accepted.at, event: name, position, detail: None }];
+                let timeline = vec![TimelineEntry { at: accepted.at, event: name, position, part: None, detail: None }];
                 self.line(
                     position,
                     accepted.workspace,

@@ -72,7 +72,13 @@ impl Message {
     /// The message that an acceptance makes.
     pub fn accepted(accepted: &Accepted, position: Position) -> Self {
         let mut message = Self::accepted_without_history(accepted);
-        message.timeline.add(Happened { position, at: accepted.at, event: "MessageAccepted", detail: None });
+        message.timeline.add(Happened {
+            position,
+            at: accepted.at,
+            event: "MessageAccepted",
+            part: None,
+            detail: None,
+        });
         message
     }
 

@@ -28,7 +28,7 @@ pub(crate) use overlay::Overlay;
 pub use overlay::tables_on_disk;
 
 /// Version of the rows' bytes. Another one on disk is rebuilt, not converted: the log is the truth.
-const LAYOUT: u32 = 5;
+const LAYOUT: u32 = 6;
 /// Where the layout's version is: a key below every table.
 const LAYOUT_KEY: [u8; 1] = [0];
 /// How often sled brings its buffers to the disk. What a crash loses is read from the log again.

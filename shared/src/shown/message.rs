@@ -85,6 +85,8 @@ pub struct EntryShown {
     pub event: String,
     /// Where it is in the log.
     pub id: Position,
+    /// The part that it is about, from 0; none when it is about the whole message.
+    pub part: Option<u8>,
     /// What it adds, in a few words.
     pub detail: Option<String>,
 }
@@ -112,6 +114,7 @@ impl MessageShown {
             at: entry.at.to_rfc3339(),
             event: entry.event,
             id: entry.position,
+            part: entry.part,
             detail: entry.detail,
         });
         Self {

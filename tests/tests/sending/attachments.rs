@@ -75,6 +75,12 @@ async fn a_caption_that_is_too_long_and_a_sound_go_out_as_two_messages() {
         assert_eq!((&message["credits"], &message["refunded"]), (&json!(2), &json!(0)), "{message}");
         assert_eq!(kinds, ["text", kind]);
         assert_eq!(message["parts"].as_array().map(Vec::len), Some(2), "{message}");
+        let timeline = message["timeline"].as_array().expect("a message has a timeline");
+        let of = |event: &str| -> Vec<Value> {
+            timeline.iter().filter(|entry| entry["event"] == event).map(|entry| entry["part"].clone()).collect()
+        };
+        assert_eq!(of("AttemptEnded"), [json!(0), json!(1)], "{message}");
+        assert_eq!(of("MessageAccepted"), [Value::Null], "{message}");
     }
     let (_, kinds) = end_of(&tenant, &"x".repeat(1_024), &files.url("/file/a.pdf"), "a.pdf").await;
     assert_eq!(kinds, ["document"], "1,024 characters are a caption");

@@ -104,8 +104,9 @@ fn text(message: &MessageShown) -> String {
         message.accepted_at,
     );
     for entry in &message.timeline {
-        let detail = entry.detail.as_deref().unwrap_or_default();
-        out.push_str(&format!("  {}  {:>10}  {} {detail}\n", entry.at, entry.id.to_string(), entry.event));
+        let part = entry.part.filter(|_| message.parts.len() > 1).map(|part| format!(" part {}", part + 1));
+        let (part, detail) = (part.unwrap_or_default(), entry.detail.as_deref().unwrap_or_default());
+        out.push_str(&format!("  {}  {:>10}  {}{part} {detail}\n", entry.at, entry.id.to_string(), entry.event));
     }
     out
 }

@@ -165,6 +165,8 @@ pub(crate) struct Entry {
     pub(crate) event: String,
     pub(crate) id: String,
     #[serde(default)]
+    pub(crate) part: Option<u8>,
+    #[serde(default)]
     pub(crate) detail: Option<String>,
 }
 

@@ -259,7 +259,7 @@ fn a_timeline_keeps_the_oldest_and_the_newest_and_says_what_is_missing() {
     let mut timeline = Timeline::default();
     for n in 1..=1_000_u64 {
         let detail = Some("x".repeat(500));
-        timeline.add(Happened { position: Position::new(n, 0), at: AT, event: "AttemptEnded", detail });
+        timeline.add(Happened { position: Position::new(n, 0), at: AT, event: "AttemptEnded", part: None, detail });
     }
     let view = timeline.view();
     assert_eq!(view.len(), ENTRIES_MAX);
@@ -270,7 +270,9 @@ fn a_timeline_keeps_the_oldest_and_the_newest_and_says_what_is_missing() {
 #[test]
 fn a_message_reads_back_from_its_bytes() {
     let mut message = after(failed());
-    message.timeline.add(Happened { position: Position::new(9, 2), at: AT, event: "AttemptEnded", detail: None });
+    for (part, event) in [(None, "KeyUsed"), (Some(0), "AttemptEnded"), (Some(1), "MessageAccepted")] {
+        message.timeline.add(Happened { position: Position::new(9, 2), at: AT, event, part, detail: None });
+    }
     report(&mut message, 0, Report::Read);
     message.refund(0, Credits(1)).unwrap();
     let mut out = Encoder::default();

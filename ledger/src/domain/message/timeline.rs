@@ -13,7 +13,7 @@ const OLDEST_KEPT: usize = 16;
 /// Characters of a detail: codes are short.
 const DETAIL_MAX: usize = 80;
 
-/// Names that entries have, so that one is a byte in the store. Only ever added to.
+/// Names that entries have, so that one is half a byte in the store. Only ever added to.
 const NAMES: [&str; 14] = [
     "MessageAccepted",
     "CancelRequested",
@@ -40,6 +40,8 @@ pub struct Happened {
     pub at: UnixMillis,
     /// The event's name.
     pub event: &'static str,
+    /// The part that it is about, unless it is the whole message.
+    pub part: Option<u8>,
     /// What it adds: a code.
     pub detail: Option<String>,
 }
@@ -74,6 +76,7 @@ impl Timeline {
                 at: entry.at,
                 event: entry.event.to_owned(),
                 position: entry.position,
+                part: entry.part,
                 detail: entry.detail.clone(),
             })
             .collect();
@@ -103,7 +106,9 @@ impl Timeline {
             out.number(u64::from(entry.position.line));
             out.time(UnixMillis(entry.at.0.saturating_sub(accepted_at.0)));
             let name = NAMES.iter().position(|name| *name == entry.event).expect("every name is in the list");
-            out.byte(name as u8);
+            // A message has at most two parts; the other half of the byte is for the part.
+            let part = entry.part.map_or(0, |part| part.saturating_add(1).min(15));
+            out.byte(name as u8 | part << 4);
             out.optional(entry.detail.as_deref(), Encoder::text);
         }
     }
@@ -114,10 +119,14 @@ impl Timeline {
         let mut seq = 0_u64;
         let entries = (0..input.number()?).map(|_| {
             seq = seq.checked_add(input.number()?)?;
+            let position = Position::new(seq, input.small()?);
+            let at = UnixMillis(input.time()?.0.checked_add(accepted_at.0)?);
+            let what = input.byte()?;
             Some(Happened {
-                position: Position::new(seq, input.small()?),
-                at: UnixMillis(input.time()?.0.checked_add(accepted_at.0)?),
-                event: NAMES.get(usize::from(input.byte()?)).copied()?,
+                position,
+                at,
+                event: NAMES.get(usize::from(what & 0xf)).copied()?,
+                part: (what >> 4).checked_sub(1),
                 detail: input.optional(Decoder::text)?.map(str::to_owned),
             })
         });

@@ -61,40 +61,43 @@ impl<T: Tables> Fold<'_, T> {
 
     pub(super) fn cancel_requested(&mut self, at: Position, fact: &CancelRequested) -> Result<(), T::Error> {
         let owner = Owner { workspace: fact.workspace, account: fact.account };
-        let happened = Happened { position: at, at: fact.at, event: "CancelRequested", detail: None };
+        let happened = Happened { position: at, at: fact.at, event: "CancelRequested", part: None, detail: None };
         // What came of it follows on the attempt subject.
         self.change(owner, fact.message, happened, |_| Ok(()))
     }
 
     /// Folds what a dispatcher wrote of a message; says whether such events belong on its subject.
     pub(super) fn attempt(&mut self, at: Position, owner: Owner, event: &Event) -> Result<bool, T::Error> {
-        let happened = |time: UnixMillis, detail: Option<&str>| Happened {
+        let happened = |part: Option<u8>, time: UnixMillis, detail: Option<&str>| Happened {
             position: at,
             at: time,
             event: event.name(),
+            part,
             detail: detail.filter(|_| T::KEEPS_HISTORY).map(str::to_owned),
         };
         match event {
             Event::AttemptStarted(fact) => {
-                self.change(owner, fact.message, happened(fact.at, None), |message| message.started(fact))?;
+                self.change(owner, fact.message, happened(Some(fact.part), fact.at, None), |message| {
+                    message.started(fact)
+                })?;
             }
             Event::AttemptEnded(fact) => {
-                let happened = happened(fact.at, Some(outcome_code(&fact.outcome)));
+                let happened = happened(Some(fact.part), fact.at, Some(outcome_code(&fact.outcome)));
                 self.change(owner, fact.message, happened, |message| message.ended(fact))?;
                 let key = (owner.workspace, owner.account);
                 let queue: Queue = self.tables.get(&key)?.unwrap_or_default();
                 self.tables.put(&key, &Queue { next_send_at: Some(fact.at.plus_ms(fact.gap_ms)), ..queue });
             }
             Event::PartRefused(fact) => {
-                let happened = happened(fact.at, Some(&fact.reason));
+                let happened = happened(Some(fact.part), fact.at, Some(&fact.reason));
                 self.change(owner, fact.message, happened, |message| message.refused(fact))?;
             }
             Event::MessageExpired(fact) => {
-                let happened = happened(fact.at, Some(&fact.held_by));
+                let happened = happened(None, fact.at, Some(&fact.held_by));
                 self.change(owner, fact.message, happened, |message| message.expired(fact.credits, &fact.held_by))?;
             }
             Event::MessageCancelled(fact) => {
-                self.change(owner, fact.message, happened(fact.at, None), Message::cancelled)?;
+                self.change(owner, fact.message, happened(None, fact.at, None), Message::cancelled)?;
             }
             _ => return Ok(false),
         }
@@ -122,7 +125,10 @@ impl<T: Tables> Fold<'_, T> {
             Report::Failed => fact.reason.clone(),
             Report::Sent | Report::Delivered | Report::Read => fact.looked_up.then(|| LOOKED_UP.to_owned()),
         };
-        note::<T>(&mut message, Happened { position: at, at: fact.at, event: event.name(), detail });
+        note::<T>(
+            &mut message,
+            Happened { position: at, at: fact.at, event: event.name(), part: Some(fact.part), detail },
+        );
         index::write(self.tables, place, &before, &message)
     }
 
@@ -137,7 +143,13 @@ impl<T: Tables> Fold<'_, T> {
             UnknownPolicy::Refund => "refund",
             UnknownPolicy::Charge => "charge",
         };
-        let happened = Happened { position: at, at: fact.at, event: "OutcomeSettled", detail: Some(policy.to_owned()) };
+        let happened = Happened {
+            position: at,
+            at: fact.at,
+            event: "OutcomeSettled",
+            part: Some(fact.part),
+            detail: Some(policy.to_owned()),
+        };
         self.change(owner, fact.message, happened, |message| message.settled(fact))
     }
 

@@ -125,7 +125,10 @@ impl<T: Tables> Fold<'_, T> {
         let before = Shadow::of(&message);
         let refunded = message.refund(item.part, item.credits);
         let detail = Some(item.reason.clone());
-        note::<T>(&mut message, Happened { position: at, at: time, event: "CreditsRefunded", detail });
+        note::<T>(
+            &mut message,
+            Happened { position: at, at: time, event: "CreditsRefunded", part: Some(item.part), detail },
+        );
         index::write(self.tables, place, &before, &message)?;
         Ok(refunded)
     }

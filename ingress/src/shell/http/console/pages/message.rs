@@ -119,7 +119,11 @@ fn timeline(visit: &Visit, message: &Message) -> Markup {
                     None => (&*entry.event, Tone::Plain),
                 };
                 li class=(parts::tone(meant).trim_start_matches("badge ")) #{ "entry-" (entry.id.replace('.', "-")) } {
-                    div { strong { (text) } " " (parts::time(&entry.at)) }
+                    div { strong { (text) } " "
+                        @if let Some(part) = entry.part.filter(|_| message.parts.len() > 1) {
+                            span .hint { (visit.manner.with(w::PART_N, &[("n", &(part + 1).to_string())])) } " "
+                        }
+                        (parts::time(&entry.at)) }
                     // The heading says it already.
                     @if let Some(detail) = entry.detail.as_deref().filter(|detail| !["sent", "unknown", "not_started"].contains(detail)) {
                         @match told::added(detail) {
