@@ -1,7 +1,8 @@
 //! The whole dispatcher against a real broker and the real sandbox.
 //!
-//! Read in this order: `sending` (the plain way), `scripted`, `attachments` and `ahead` (what may go wrong with one message),
-//! `cancel`, `held` (an account that may not send), `codes` (what WhatsApp's error codes do), `limits`, `look_up` (outcomes that nobody knows), `told` (what holds a message), `restart`, `rivals` (two owners), `late` (a wire that stands still), `lease`, `broker`,
+//! Read in this order: `sending` (the plain way), `scripted`, `attachments`, `ahead` and `uploads` (what may go wrong with one message),
+//! `cancel`, `held` (an account that may not send), `codes` (what WhatsApp's error codes do), `limits`, `look_up` (outcomes that nobody
+//! knows), `told` (what holds a message), `restart`, `rivals` (two owners), `late` (a wire that stands still), `lease`, `broker`,
 //! `crowd`, `room` (more messages than may wait in memory).
 
 mod harness;
@@ -25,4 +26,5 @@ mod service {
     mod scripted;
     mod sending;
     mod told;
+    mod uploads;
 }

@@ -159,7 +159,7 @@ async fn store(context: &Context, under: Under, writes: &Writes) -> bool {
             Ok(_) => return true,
             Err(AppendError::GuardLost(_) | AppendError::Closed) => return false,
             Err(AppendError::TooLarge) => {
-                // Thousands of cancelled messages in the middle of one queue would be needed for this.
+                // Whatever an event carries is bounded (`domain/account/`), so this is not reached.
                 error!(account.id = %under.account, "an account's event is too large to be stored");
                 return false;
             }

@@ -10,7 +10,7 @@ use tokio::sync::Semaphore;
 use crate::harness::{Log, Message, Reply, SOMEBODY, Web, World, config};
 
 /// The smallest picture: a PNG of one pixel, as far as a reader of signatures looks.
-const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\x06\0\0\0\x1f\x15\xc4\x89";
+pub(crate) const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\x06\0\0\0\x1f\x15\xc4\x89";
 
 async fn files() -> Web {
     Web::start(|request| async move {

@@ -57,6 +57,28 @@ async fn an_attempt_that_was_open_at_the_crash_becomes_unknown_and_is_not_tried_
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_a_crash_an_account_waits_a_whole_gap_from_the_takeover() {
+    // Over by the time at which the crash is noticed.
+    const GAP_MS: u64 = 3_000;
+    let world = World::start().await;
+    let dispatcher = world.dispatcher().await;
+    let account = world.account(|account| account.state.pace.gap_ms = (GAP_MS, GAP_MS)).await;
+    let messages = world.accept_texts(&account, 2).await;
+    world.chronicle.over(&messages[..1]).await;
+    dispatcher.kill().await;
+
+    let _dispatcher = world.dispatcher().await;
+    let (log, _) = world.all_over(&messages).await;
+
+    let claimed_at = log.0.iter().rev().find_map(|logged| match (logged.subject, &logged.event) {
+        (Subject::PartitionClaim(part), Event::PartitionClaimed(claim)) if part == account.part => Some(claim.at),
+        _ => None,
+    });
+    let waited_ms = log.starts(messages[1])[0].at.ms_since(claimed_at.expect("it was taken over"));
+    assert!(waited_ms >= GAP_MS, "{waited_ms} ms after the claim");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_graceful_stop_lets_the_call_end_and_releases_every_partition() {
     let world = World::with(64, None).await;
     let gate = Gate::start().await;

@@ -30,6 +30,27 @@ async fn messages_held_by_a_disconnected_account_expire_and_are_refunded() {
 }
 
 #[tokio::test]
+async fn the_queue_of_a_removed_account_expires_and_is_refunded() {
+    let tenant = Tenant::new(impatient().await, 10).await;
+    let account = tenant.account(NEVER).await;
+    let first = tenant.send(&account, &recipient("1234"), "goes out").await;
+    tenant.until(&first, &["sent", "delivered", "read"]).await;
+    let mut held = Vec::new();
+    for n in 0..2 {
+        held.push(tenant.send(&account, &recipient("1234"), &format!("held {n}")).await);
+    }
+    let removed = tenant.owner.delete(&tenant.path(&format!("/accounts/{}", account.id))).await;
+    assert!((200..300).contains(&removed.status), "{}", removed.text());
+    for id in &held {
+        let message = tenant.until(id, &["failed"]).await;
+        assert_eq!((text(&message, "reason"), text(&message, "detail")), ("expired", "removed"), "{message}");
+        tenant.until_refunded(id, 1).await;
+        assert!(tenant.journal().await.sends_of(id).is_empty());
+    }
+    tenant.check_log().await;
+}
+
+#[tokio::test]
 async fn a_long_queue_that_expires_at_once_is_refunded_whole_while_another_account_sends_on() {
     const MANY: u64 = 1_500;
     const AT_ONCE: usize = 32;

@@ -13,6 +13,10 @@ use crate::transport::{FailReason, HeldState};
 /// How long an account pauses when the provider asks for calmness without saying for how long. Source: the provider
 /// looks at quality over a day; an hour lets its owner see the alert.
 pub const PAUSE_MS: u64 = 3_600_000;
+/// Messages of unknown outcome that an account remembers: every event of it carries them, about 10 kB. Without a bound a provider
+/// that answers each call with a page would make events grow by 160 bytes a message until the deadline settles them: a gigabyte
+/// an hour and account at the default pace, and in the end events that no record can hold.
+const UNKNOWN_MAX: usize = 64;
 
 impl Account {
     /// The event that ends the attempt at the front, if it has an answer or was interrupted.
@@ -115,13 +119,17 @@ impl Account {
         AttemptOutcome::Deferred { reason: reason.to_owned(), detail, until }
     }
 
-    /// Keeps the part among the unknown ones, unless a receipt has told of it meanwhile; it does not hold the queue.
+    /// Keeps the part among the unknown ones, unless a receipt has told of it meanwhile; it does not hold the queue. Beyond
+    /// [`UNKNOWN_MAX`] the oldest is forgotten: it has left the queue for good, and its receipt or its deadline settles it.
     fn unknown(&mut self, detail: String, at: UnixMillis) -> AttemptOutcome {
         let front = self.queue.front().expect("an attempt belongs to the message at the front");
         if !self.progress.reported {
             let mut open = self.open_message(&front, OpenStage::Unknown);
             open.held_since = Some(at);
+            // It is not tried again.
+            open.media = None;
             self.unknown.push(open);
+            self.unknown.drain(..self.unknown.len().saturating_sub(UNKNOWN_MAX));
         }
         self.next_part();
         AttemptOutcome::Unknown { detail }

@@ -24,7 +24,8 @@ pub fn expected(
     let by_hour = limits.hourly_cap.map_or(0, |cap| HOUR_MS.div_ceil(u64::from(cap.max(1))));
     let spacing_ms = mean_gap_ms.max(by_hour).max(1);
     if limits.quiet.is_none() && limits.daily_cap.is_none() && limits.warm_up.is_none() {
-        return Some(first.plus_ms(ahead.saturating_mul(spacing_ms)));
+        let wait_ms = ahead.saturating_mul(spacing_ms);
+        return (wait_ms <= DAYS_MAX * DAY_MS).then(|| first.plus_ms(wait_ms));
     }
     let mut left = ahead;
     let mut begins = first;

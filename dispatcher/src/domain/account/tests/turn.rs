@@ -153,4 +153,9 @@ fn what_goes_in_more_than_a_year_is_not_told() {
     (1..=1_000).for_each(|n| long.account.accept(waiting(n)));
     assert_eq!(of(&long, 1_000).expected_at, None);
     assert_eq!(held(&long, 1_000).as_deref(), Some("behind 999"));
+    // Without any limit a gap of a day makes as long a wait.
+    let mut slow = Bench::with(Settings { gap_ms: (DAY_MS, DAY_MS), ..settings() });
+    (1..=1_000).for_each(|n| slow.account.accept(waiting(n)));
+    assert_eq!(of(&slow, 300).expected_at, Some(BEGIN.plus_ms(299 * DAY_MS)));
+    assert_eq!(of(&slow, 1_000).expected_at, None);
 }

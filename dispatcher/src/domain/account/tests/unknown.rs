@@ -1,6 +1,6 @@
 //! Nobody knows whether it went out: it holds nothing up, and is remembered until something tells.
 
-use angelia_shared::event::attempt::{AttemptOutcome, OpenStage};
+use angelia_shared::event::attempt::{AttemptOutcome, OpenStage, UploadedMedia};
 
 use proptest::prelude::*;
 
@@ -108,6 +108,22 @@ fn an_unknown_text_does_not_keep_its_file_back() {
     assert_eq!(stages, [(id(1), 0, OpenStage::Unknown), (id(1), 1, OpenStage::PutOff)]);
     let started = bench.start();
     assert_eq!((started.message, started.part, started.attempt), (id(1), 1, 2));
+}
+
+#[test]
+fn a_provider_that_leaves_everything_unknown_makes_no_event_large() {
+    let mut bench = Bench::queue(1_000);
+    bench.account.uploaded(id(1), UploadedMedia { id: "4711".repeat(1_000), kind: "image".to_owned() });
+    for _ in 0..999 {
+        bench.attempt(unknown());
+        let bytes = bench.last.as_ref().map_or(0, |event| event.to_line().len());
+        assert!(bytes < 16 * 1024, "{bytes} bytes");
+    }
+    // The newest are carried: the earlier ones are the ledger's to settle.
+    let carried: Vec<_> = bench.carry().open.iter().map(|open| open.message).collect();
+    assert!(carried.len() >= 32 && carried.ends_with(&[id(998), id(999)]), "{carried:?}");
+    let later = bench.taken_over(settings(), bench.crash(), 1_000);
+    assert_eq!(later.account.front_message(), Some(id(1_000)), "none of them is tried again");
 }
 
 proptest! {
