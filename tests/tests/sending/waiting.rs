@@ -51,6 +51,26 @@ async fn the_queue_of_a_removed_account_expires_and_is_refunded() {
 }
 
 #[tokio::test]
+async fn a_second_pause_holds_from_its_own_beginning() {
+    let tenant = Tenant::new(impatient().await, 10).await;
+    let account = tenant.account(NEVER).await;
+    let path = tenant.path(&format!("/accounts/{}", account.id));
+    let first = tenant.send(&account, &recipient("1234"), "goes out").await;
+    tenant.until(&first, &["sent", "delivered", "read"]).await;
+    let waiting = tenant.send(&account, &recipient("1234"), "waits for its turn").await;
+    let soon = angelia_shared::clock::now().plus_ms(500).to_rfc3339();
+    tenant.owner.patch(&path, json!({"state": "paused", "paused_until": soon})).await.expect(200);
+    // Longer than a held message lives here; it is held for half a second of it.
+    tokio::time::sleep(std::time::Duration::from_secs(4)).await;
+    assert_eq!(text(&tenant.message(&waiting).await, "state"), "queued");
+    tenant.owner.patch(&path, json!({"state": "paused"})).await.expect(200);
+    tokio::time::sleep(std::time::Duration::from_millis(1_500)).await;
+    let message = tenant.message(&waiting).await;
+    assert_eq!(text(&message, "state"), "queued", "{message}");
+    tenant.until(&waiting, &["failed"]).await;
+}
+
+#[tokio::test]
 async fn a_long_queue_that_expires_at_once_is_refunded_whole_while_another_account_sends_on() {
     const MANY: u64 = 1_500;
     const AT_ONCE: usize = 32;

@@ -256,8 +256,8 @@ fn with_state(account: &mut AccountChanged, state: AccountState) {
     if state == AccountState::Connected && was_off {
         account.connected_at = Some(now);
     }
-    // A pause that is given another end is still the same pause.
-    if std::mem::discriminant(&account.state) != std::mem::discriminant(&state) {
+    // A pause that is given another end is still the same pause, unless it was over.
+    if std::mem::discriminant(&turn::state_now(account, now)) != std::mem::discriminant(&state) {
         account.state_since = now;
     }
     (account.state, account.state_reason) = (state, reason);
