@@ -26,3 +26,4 @@ pub mod turns;
 pub mod units;
 pub mod vault;
 pub mod verification;
+pub mod wamid;

@@ -24,7 +24,6 @@ mod request;
 mod retry_after;
 #[cfg(test)]
 mod tests;
-mod wamid;
 
 use std::future::Future;
 use std::time::Duration;

@@ -9,7 +9,7 @@ use angelia_shared::units::UnixMillis;
 /// A message that the provider took from this account.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Taken {
-    /// The provider's id of the WhatsApp message.
+    /// The provider's id of the WhatsApp message, as [`super::Outcome::Sent`] has it.
     pub provider_id: String,
     /// The recipient in the one spelling of [`super::address::one_spelling`], when the provider tells it.
     pub to: Option<String>,

@@ -12,7 +12,7 @@ use super::FailReason;
 pub enum Outcome {
     /// The provider took it.
     Sent {
-        /// The provider's id of the WhatsApp message.
+        /// The provider's id of the WhatsApp message, in the form in which it may be kept ([`angelia_shared::wamid::veiled`]).
         provider_id: String,
         /// The recipient's number as WhatsApp writes it, digits only, when it was told.
         canonical_recipient: Option<String>,

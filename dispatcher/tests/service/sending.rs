@@ -3,6 +3,7 @@
 use angelia_shared::event::Event;
 use angelia_shared::event::attempt::AttemptOutcome;
 use angelia_shared::subject::Subject;
+use angelia_shared::wamid::{recipient, veiled};
 
 use crate::harness::{Gate, Message, SOMEBODY, World};
 
@@ -25,7 +26,10 @@ async fn a_text_goes_out_and_its_end_in_the_log_has_whatsapps_id() {
     assert_eq!(send.body["to"], "14151231234");
     let ends = log.ends(message);
     let [end] = ends[..] else { panic!("{ends:?}") };
-    let expected = AttemptOutcome::Sent { provider_id: send.wamid.clone().expect("it was taken") };
+    let wamid = send.wamid.as_deref().expect("it was taken");
+    // What stands outside of the seal tells nobody's number.
+    assert_eq!(recipient(wamid).as_deref(), Some("14151231234"));
+    let expected = AttemptOutcome::Sent { provider_id: veiled(wamid) };
     assert_eq!(end.outcome, expected);
     assert_eq!((end.attempt, end.part, end.parts, end.credits.0), (1, 0, 1, 1));
     let names: Vec<_> = log.events().map(Event::name).filter(|name| name.starts_with("Attempt")).collect();

@@ -16,6 +16,7 @@ use angelia_shared::cloud_code;
 use angelia_shared::fail_reason::FailReason;
 use angelia_shared::ids::MessageId;
 use angelia_shared::units::UnixMillis;
+use angelia_shared::wamid;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
@@ -130,7 +131,7 @@ fn report(phone_number_id: &str, status: &RawValue) -> Option<Report> {
     };
     Some(Report {
         phone_number_id: phone_number_id.to_owned(),
-        provider_id: status.id,
+        provider_id: wamid::veiled(&status.id),
         tracker: status.biz_opaque_callback_data.as_deref().and_then(Tracker::parse),
         fate,
         at: status.timestamp,

@@ -99,7 +99,7 @@ async fn reports_become_receipts_before_they_are_answered_and_may_be_repeated() 
     for (_, receipt) in &stored {
         assert_eq!((receipt.message, receipt.part, receipt.account.to_string()), (message, 0, account.clone()));
         assert_eq!((receipt.workspace.to_string(), receipt.at.0), (tenant.id.clone(), 1_700_000_000_000));
-        assert_eq!(receipt.provider_id.as_deref(), Some("wamid.1"));
+        assert_eq!(receipt.provider_id, Some(angelia_shared::wamid::veiled("wamid.1")));
     }
     let part = angelia_shared::subject::Partition::of(account.parse().unwrap(), 64);
     let on_subject = ingress.events().await.into_iter().filter(|(_, event)| matches!(event, Event::MessageRead(_)));

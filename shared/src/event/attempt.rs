@@ -176,7 +176,7 @@ pub struct AttemptEnded {
 pub enum AttemptOutcome {
     /// The provider took it.
     Sent {
-        /// The provider's id of the message.
+        /// The provider's id of the message, without what is personal in it ([`crate::wamid::veiled`]).
         provider_id: String,
     },
     /// It was not accepted and will be tried again.

@@ -138,7 +138,7 @@ pub struct Receipt {
     pub at: UnixMillis,
     /// When the report arrived.
     pub received_at: UnixMillis,
-    /// The provider's id of the message.
+    /// The provider's id of the message, without what is personal in it ([`crate::wamid::veiled`]).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provider_id: Option<String>,
     /// For [`MessageFailed`]: a stable reason code.

@@ -66,7 +66,7 @@ pub struct PartShown {
     pub state: MessageState,
     /// What it costs of the message's price.
     pub credits: Credits,
-    /// WhatsApp's id.
+    /// WhatsApp's id, with zeros for the recipient's number in it; of one in an unknown form its digest.
     pub provider_id: Option<String>,
     /// Reason code of a failure.
     pub reason: Option<String>,

@@ -7,6 +7,7 @@
 
 use std::time::Duration;
 
+use angelia_shared::wamid;
 use serde_json::Value;
 
 use super::detail;
@@ -36,7 +37,7 @@ pub(super) fn of_send(answer: &Answer, secret: &str) -> Outcome {
     }
     match accepted_id(&body) {
         Some(provider_id) if is_success(answer) => {
-            Outcome::Sent { provider_id, canonical_recipient: canonical_recipient(&body) }
+            Outcome::Sent { provider_id: wamid::veiled(&provider_id), canonical_recipient: canonical_recipient(&body) }
         }
         Some(_) | None => Outcome::Unknown { detail: unreadable(answer) },
     }
@@ -138,7 +139,8 @@ mod tests {
 
     #[test]
     fn an_accepted_message_is_sent_with_its_id_and_the_canonical_number() {
-        let sent = Outcome::Sent { provider_id: "wamid.HBgL".into(), canonical_recipient: Some("14151231234".into()) };
+        let sent =
+            Outcome::Sent { provider_id: wamid::veiled("wamid.HBgL"), canonical_recipient: Some("14151231234".into()) };
         assert_eq!(of_send(&answer(200, ACCEPTED), "s"), sent);
     }
 
@@ -146,7 +148,7 @@ mod tests {
     fn a_missing_or_strange_contact_does_not_spoil_an_accepted_message() {
         for contacts in ["[]", "[{}]", "null", r#"[{"wa_id":""}]"#, r#"[{"wa_id":"LID:1"}]"#, r#"[{"wa_id":5}]"#] {
             let body = format!(r#"{{"contacts":{contacts},"messages":[{{"id":"w"}}]}}"#);
-            let sent = Outcome::Sent { provider_id: "w".into(), canonical_recipient: None };
+            let sent = Outcome::Sent { provider_id: wamid::veiled("w"), canonical_recipient: None };
             assert_eq!(of_send(&answer(200, &body), "s"), sent, "{contacts}");
         }
     }

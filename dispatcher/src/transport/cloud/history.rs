@@ -7,6 +7,7 @@
 //! - What goes wrong here says nothing of the account: a token may send and lack the right to this list.
 
 use angelia_shared::units::UnixMillis;
+use angelia_shared::wamid;
 use serde_json::Value;
 use url::Url;
 
@@ -14,7 +15,7 @@ use super::answer::{self, Answer};
 use super::detail;
 use super::errors::{Class, classify};
 use crate::transport::address::one_spelling;
-use crate::transport::{Fate, NoHistory, Report, Taken};
+use crate::transport::{Fate, NoHistory, Recipient, Report, Taken};
 
 /// Messages a page. A hundred is the most; half of it, with all reports, is far from the longest answer that is read.
 const A_PAGE: &str = "50";
@@ -66,11 +67,11 @@ pub(super) fn page(answer: &Answer, secret: &str) -> Result<Page, NoHistory> {
 }
 
 fn taken(entry: &Value, secret: &str) -> Option<Taken> {
-    let provider_id = answer::id(&entry["message_id"])?;
-    let to = super::wamid::recipient(&provider_id).as_ref().map(one_spelling);
+    let id = answer::id(&entry["message_id"])?;
+    let to = wamid::recipient(&id).map(|digits| one_spelling(&Recipient::Person { digits }));
     let events = entry["events"]["data"].as_array().map_or(&[][..], Vec::as_slice);
     let reports = events.iter().filter_map(|event| report(event, secret)).collect();
-    Some(Taken { provider_id, to, reports })
+    Some(Taken { provider_id: wamid::veiled(&id), to, reports })
 }
 
 /// One event, unless its kind is not known or it has no time: then it says nothing.
@@ -91,7 +92,7 @@ fn report(event: &Value, secret: &str) -> Option<Report> {
 mod tests {
     use super::*;
 
-    const WAMID: &str = "wamid.HBgLMTY0NzM3Nzc3NzUVAgARGBI5QTNEQTA2RjdGMEY4RTRGAA==";
+    const WAMID: &str = "wamid.HBgLNjAxNzM1MjYyMzMVAgARGBJCNkY5NTBENEU3ODYxQTM3RUQA";
 
     fn answer(status: u16, body: &str) -> Answer {
         Answer { status, retry_after: None, body: body.as_bytes().to_vec() }
@@ -119,8 +120,8 @@ mod tests {
         let page = read(&body).expect("a page");
         let report = |fate, seconds: i64| Report { fate, at: UnixMillis(seconds * 1_000) };
         let reports = vec![report(Fate::Sent, 1_640_995_200), report(Fate::Failed("no …".to_owned()), 1_640_995_260)];
-        let first = Taken { provider_id: WAMID.to_owned(), to: Some("16473777775".to_owned()), reports };
-        let second = Taken { provider_id: "wamid.other".to_owned(), to: None, reports: vec![] };
+        let first = Taken { provider_id: wamid::veiled(WAMID), to: Some("60173526233".to_owned()), reports };
+        let second = Taken { provider_id: wamid::veiled("wamid.other"), to: None, reports: vec![] };
         assert_eq!(page, Page { taken: vec![first, second], next: Some("A".to_owned()) });
     }
 

@@ -73,7 +73,9 @@ async fn a_message_is_one_authorized_post_to_the_accounts_number() {
     let server = TestServer::always(Reply::Bytes(answer("200 OK", "", SENT))).await;
     let outcome = send_text(&server.url("/graph")).await;
 
-    assert!(matches!(outcome, Outcome::Sent { provider_id, .. } if provider_id == "wamid.A"));
+    assert!(
+        matches!(outcome, Outcome::Sent { provider_id, .. } if provider_id == angelia_shared::wamid::veiled("wamid.A"))
+    );
     let requests = server.requests();
     assert_eq!(requests.len(), 1);
     assert!(requests[0].head.starts_with("POST /graph/v26.0/15105566777/messages HTTP/1.1\r\n"));
