@@ -187,6 +187,8 @@ pub struct Account {
     settings: Settings,
     /// What the provider's last answer says of the account, until the directory says something new.
     provider_hold: Option<Hold>,
+    /// Since when the provider has taken nothing of this account, one hold after the other.
+    refuses_since: Option<UnixMillis>,
     /// End of the last attempt, or the latest time at which it can have ended.
     last_end: UnixMillis,
     /// `last_end` and the gap that was drawn.
@@ -214,6 +216,7 @@ impl Account {
             cancels_later: BTreeMap::new(),
             settings,
             provider_hold: None,
+            refuses_since: None,
             last_end: UnixMillis(0),
             not_before: UnixMillis(0),
             memory: Memory::default(),
@@ -316,11 +319,25 @@ impl Account {
         if self.front_is(message) && self.call_runs() {
             let Stage::Calling(plan) = std::mem::take(&mut self.stage) else { unreachable!("a call runs") };
             // Now, not when the end is written: what the directory says meanwhile is newer.
-            if let CallResult::Held { state, .. } = &result {
-                self.provider_hold = Some(finish::hold_of(*state, at));
+            match &result {
+                CallResult::Held { state, .. } => {
+                    let since = self.provider_holds(at);
+                    self.provider_hold = Some(Hold { since, ..finish::hold_of(*state, at) });
+                }
+                CallResult::Sent { .. } => self.refuses_since = None,
+                CallResult::Failed { .. }
+                | CallResult::PutOff { .. }
+                | CallResult::Unknown { .. }
+                | CallResult::NotStarted => {}
             }
             self.stage = Stage::Answered(plan, result, at);
         }
+    }
+
+    /// The provider holds the account, at `at`; says since when. A pause that ends by itself and comes again before anything
+    /// went out is one hold for the messages behind: otherwise one of them would expire a day, and the others never.
+    pub fn provider_holds(&mut self, at: UnixMillis) -> UnixMillis {
+        *self.refuses_since.get_or_insert(at)
     }
 
     /// The event on its way is in the log.
@@ -330,6 +347,10 @@ impl Account {
 
     /// The directory says something new of this account.
     pub fn set(&mut self, settings: Settings) {
+        if settings.hold.is_none() {
+            // Its owner has mended something.
+            self.refuses_since = None;
+        }
         self.settings = settings;
         self.provider_hold = None;
     }

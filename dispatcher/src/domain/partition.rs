@@ -194,6 +194,11 @@ impl Partition {
         }
     }
 
+    /// The provider holds an account, at `at`; says since when.
+    pub fn provider_holds(&mut self, id: AccountId, at: UnixMillis) -> UnixMillis {
+        self.accounts.get_mut(&id).map_or(at, |account| account.provider_holds(at))
+    }
+
     /// A call has ended at `at`.
     pub fn call_ended(&mut self, id: AccountId, message: MessageId, result: CallResult, at: UnixMillis) {
         if let Some(account) = self.accounts.get_mut(&id) {

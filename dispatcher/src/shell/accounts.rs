@@ -15,10 +15,8 @@ use super::Context;
 use crate::domain::account::{Hold, PAUSE_MS, Settings};
 use crate::domain::limits::Limits;
 use crate::domain::limits::quiet::Quiet;
-use crate::transport::{HeldState, Transport, Ways, cloud};
+use crate::transport::{HeldState, Transport, Ways};
 
-/// The longest call of any transport.
-const SLOWEST_CALL: Duration = cloud::CAPABILITIES.call_timeout;
 /// Pause before a hold is handed in again that was certainly not stored.
 const AGAIN: Duration = Duration::from_millis(50);
 
@@ -68,7 +66,7 @@ pub(super) fn transport(context: &Context, account: &AccountChanged) -> Result<B
 /// How long a call of the account's transport may take; of the slowest, for an account that the directory does not have.
 pub(super) fn call_timeout(context: &Context, id: AccountId) -> Duration {
     let known = context.directory.read().any_account(id).map(|known| Arc::clone(&known.state));
-    known.map_or(SLOWEST_CALL, |account| Ways::capabilities(&account.transport).call_timeout)
+    known.map_or(Ways::SLOWEST_CALL, |account| Ways::capabilities(&account.transport).call_timeout)
 }
 
 /// The provider's word on an account.
@@ -86,9 +84,9 @@ pub(super) fn is_current(context: &Context, id: AccountId, settings_seq: u64) ->
     context.directory.read().any_account(id).is_some_and(|known| known.seq == settings_seq)
 }
 
-/// Tells the directory that the provider holds the account, so that its owner sees the reason. Other changes win over
+/// Tells the directory that the provider holds the account, and since when, so that its owner sees the reason. Other changes win over
 /// this one; the next attempt would find out again.
-pub(super) async fn hold(context: &Context, id: AccountId, held: Held) {
+pub(super) async fn hold(context: &Context, id: AccountId, held: Held, since: UnixMillis) {
     let Some(known) = context.directory.read().any_account(id).cloned() else { return };
     let Some(state) = held_state(&known.state, held.state, context.clock.now()) else { return };
     if known.seq != held.settings_seq {
@@ -96,7 +94,7 @@ pub(super) async fn hold(context: &Context, id: AccountId, held: Held) {
     }
     let mut account = (*known.state).clone();
     account.state = state;
-    account.state_since = context.clock.now();
+    account.state_since = since;
     account.state_reason = Some(held.detail);
     warn!(account.id = %id, state = held.state.code(), "the provider holds an account");
     let subject = Subject::Directory(account.workspace, DirectoryKind::Account, id.0);

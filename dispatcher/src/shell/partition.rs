@@ -301,14 +301,14 @@ impl Owned {
 
     /// What a call's result means now. A word on the account under settings that its owner has changed since says nothing
     /// of the account: the message is only put off.
-    fn heeded(&self, called: Called) -> CallResult {
+    fn heeded(&mut self, called: Called) -> CallResult {
         let (account, settings_seq) = (called.under.account, called.settings_seq);
         match called.result {
             CallResult::Held { detail, .. } if !accounts::is_current(&self.context, account, settings_seq) => {
                 CallResult::PutOff { scope: PutOffScope::Connection, asked_ms: None, detail }
             }
             CallResult::Held { state, detail } => {
-                self.hold(account, Held { state, detail: detail.clone(), settings_seq });
+                self.hold(account, Held { state, detail: detail.clone(), settings_seq }, called.at);
                 CallResult::Held { state, detail }
             }
             other @ (CallResult::Sent { .. }
@@ -341,15 +341,15 @@ impl Owned {
                 self.rules.not_prepared(account, message, now, wait_ms);
             }
             Prepared::Held(held) => {
-                self.hold(account, held);
+                self.hold(account, held, now);
                 self.rules.not_prepared(account, message, now, PREPARE_AGAIN_MS);
             }
         }
     }
 
-    fn hold(&self, account: AccountId, held: Held) {
-        let context = Arc::clone(&self.context);
-        let task = async move { accounts::hold(&context, account, held).await };
+    fn hold(&mut self, account: AccountId, held: Held, at: UnixMillis) {
+        let (context, since) = (Arc::clone(&self.context), self.rules.provider_holds(account, at));
+        let task = async move { accounts::hold(&context, account, held, since).await };
         self.context.tasks.start("holding an account", task);
     }
 

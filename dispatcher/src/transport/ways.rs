@@ -3,6 +3,8 @@
 //! A new transport is a folder beside this file, a variant of the account's settings in the directory, and an arm in each
 //! function here.
 
+use std::time::Duration;
+
 use angelia_shared::event::AccountChanged;
 use angelia_shared::event::directory::TransportSettings;
 use angelia_shared::vault::{MasterKey, secret_owner};
@@ -19,6 +21,9 @@ pub struct Ways {
 }
 
 impl Ways {
+    /// The longest call of any transport.
+    pub(crate) const SLOWEST_CALL: Duration = cloud::CAPABILITIES.call_timeout;
+
     /// Prepares all transports; connects to nothing.
     ///
     /// # Errors

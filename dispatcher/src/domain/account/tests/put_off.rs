@@ -1,9 +1,11 @@
 //! What was certainly not accepted is tried again, and holds its account meanwhile.
 
+use angelia_shared::event::Event;
 use angelia_shared::event::attempt::{AttemptOutcome, OpenStage};
+use angelia_shared::units::UnixMillis;
 
 use super::bench::*;
-use crate::domain::account::{CallResult, Decision};
+use crate::domain::account::{CallResult, Decision, Hold, Settings};
 use crate::transport::{FailReason, HeldState, PutOffScope};
 
 fn held(state: HeldState) -> CallResult {
@@ -126,6 +128,51 @@ fn a_paused_account_goes_on_by_itself_after_an_hour() {
     let ended = bench.attempt(held(HeldState::Paused));
     let started = bench.start();
     assert_eq!((started.message, started.at), (id(1), ended.at.plus_ms(3_600_000)));
+}
+
+/// An account with two messages whose provider answers each attempt with a pause; the directory follows. `between` happens
+/// once, after ten pauses. Says when each message has expired.
+fn paused_again_and_again(between: impl FnOnce(&mut Bench)) -> Vec<UnixMillis> {
+    let (mut bench, mut expired, mut pauses, mut between) = (Bench::queue(3), vec![], 0, Some(between));
+    while expired.len() < 2 {
+        match bench.write_when_due() {
+            Event::AttemptStarted(_) => {
+                let at = bench.now;
+                bench.end(held(HeldState::Paused));
+                let since = bench.account.provider_holds(at);
+                let hold = Hold { reason: "paused", since, until: Some(at.plus_ms(3_600_000)) };
+                bench.account.set(Settings { hold: Some(hold), ..settings() });
+                pauses += 1;
+                if let Some(between) = between.take_if(|_| pauses == 10) {
+                    between(&mut bench);
+                }
+            }
+            Event::MessageExpired(end) => expired.push(end.at),
+            other => panic!("{}", other.name()),
+        }
+    }
+    expired
+}
+
+#[test]
+fn a_pause_that_comes_again_and_again_expires_the_whole_queue_by_the_time_held() {
+    let expired = paused_again_and_again(|_| ());
+    let day = BEGIN.plus_ms(DAY_MS);
+    assert!(expired.iter().all(|at| *at >= day && *at <= day.plus_ms(2 * 3_600_000)), "{expired:?}");
+}
+
+#[test]
+fn once_something_goes_out_or_the_owner_connects_the_time_held_begins_anew() {
+    let later = BEGIN.plus_ms(DAY_MS + 9 * 3_600_000);
+    let goes_out = |bench: &mut Bench| {
+        bench.start();
+        bench.end(sent());
+        bench.account.accept(waiting(4));
+    };
+    assert!(paused_again_and_again(goes_out).iter().all(|at| *at >= later));
+    let expired = paused_again_and_again(|bench: &mut Bench| bench.account.set(settings()));
+    // The front was put off all the time, whoever connected it.
+    assert!(expired[0] < later && expired[1] >= later, "{expired:?}");
 }
 
 #[test]
