@@ -24,6 +24,8 @@ pub const PARTITIONS_CLAIMED: &str = "dispatcher_partitions_claimed_total";
 pub const PARTITIONS_RELEASED: &str = "dispatcher_partitions_released_total";
 /// Claims that another process took.
 pub const CLAIMS_LOST: &str = "dispatcher_claims_lost_total";
+/// Accounts that the provider holds since an answer, by `state`: paused, blocked.
+pub const ACCOUNTS_HELD: &str = "dispatcher_accounts_held_total";
 /// Records that could not be read.
 pub const RECORDS_UNREADABLE: &str = "dispatcher_records_unreadable_total";
 /// Look-ups of an account's unknown outcomes, by `result`: found, nothing, not_now, not_offered.

@@ -15,6 +15,7 @@ use super::Context;
 use crate::domain::account::{Hold, PAUSE_MS, Settings};
 use crate::domain::limits::Limits;
 use crate::domain::limits::quiet::Quiet;
+use crate::metrics as names;
 use crate::transport::{HeldState, Transport, Ways};
 
 /// Pause before a hold is handed in again that was certainly not stored.
@@ -102,7 +103,8 @@ pub(super) async fn hold(context: &Context, id: AccountId, held: Held, since: Un
     loop {
         let entry = Entry::new(subject, &event).guarded(Guard::Own(known.seq));
         match context.appender.append(Group::one(entry)).await {
-            Ok(_) | Err(AppendError::GuardLost(_)) => return,
+            Ok(_) => return metrics::counter!(names::ACCOUNTS_HELD, "state" => held.state.code()).increment(1),
+            Err(AppendError::GuardLost(_)) => return,
             Err(AppendError::NeverStored | AppendError::Unavailable | AppendError::Full) => {
                 tokio::time::sleep(AGAIN).await
             }
