@@ -28,7 +28,8 @@ pub const CLAIMS_LOST: &str = "dispatcher_claims_lost_total";
 pub const ACCOUNTS_HELD: &str = "dispatcher_accounts_held_total";
 /// Records that could not be read.
 pub const RECORDS_UNREADABLE: &str = "dispatcher_records_unreadable_total";
-/// Look-ups of an account's unknown outcomes, by `result`: found, nothing, not_now, not_offered.
+/// Look-ups of an account's unknown outcomes, by `result`: found, nothing, not_now, too_often, too_much, not_offered,
+/// not_comparable.
 pub const LOOK_UPS: &str = "dispatcher_look_ups_total";
 /// Unknown outcomes that a look-up has told.
 pub const UNKNOWN_FOUND: &str = "dispatcher_unknown_found_total";

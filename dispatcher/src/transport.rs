@@ -38,7 +38,7 @@ use futures_util::future::BoxFuture;
 pub use angelia_shared::fail_reason::FailReason;
 pub use angelia_shared::reach::ProviderRule;
 pub use capabilities::{Capabilities, MediaKind};
-pub use history::{Fate, NoHistory, Report, Taken};
+pub use history::{Fate, History, NoHistory, ProviderClock, Report, Taken};
 pub use http_client::BuildClientError;
 pub use outcome::{HeldState, Outcome, PutOffScope};
 pub use permit::Permit;
@@ -85,7 +85,7 @@ pub trait Transport: Send + Sync {
     ///
     /// # Errors
     /// [`NoHistory`].
-    fn taken_since(&self, since: UnixMillis) -> BoxFuture<'_, Result<Vec<Taken>, NoHistory>>;
+    fn taken_since(&self, since: UnixMillis) -> BoxFuture<'_, Result<History, NoHistory>>;
 }
 
 /// Whom a part goes to, in the form that a transport's wire wants.

@@ -1,7 +1,7 @@
 //! From a durable start to a durable end: store the event, make the call, report what came of it.
 //!
 //! The order is the contract: `AttemptStarted` is in the log before the transport is called, and the call begins only
-//! within [`START_WITHIN`] of handing it in and while this process's member key is fresh. Once the transport has connected it
+//! within [`START_WITHIN`] of the decision and while this process's member key is fresh. Once the transport has connected it
 //! asks again whether the key is fresh and the call's time lasts, right before it writes ([`permit`]). What remains is a pause of
 //! the whole machine between that check and the system call; nothing on this side can close it.
 
@@ -23,10 +23,11 @@ use super::prepare::Outgoing;
 use super::{Context, accounts, receipts};
 use crate::domain::account::{CALL_STARTS_WITHIN_MS, CallResult, Write};
 use crate::domain::fenced::Fenced;
+use crate::domain::look_up::schedule::Ended;
 use crate::metrics as names;
 use crate::transport::{HeldState, Outcome, Permit};
 
-/// How long after handing in its start a call may begin: an owner that was paused for longer may have been replaced, and that
+/// How long after the decision to make it a call may begin: an owner that was paused for longer may have been replaced, and that
 /// one waits only for calls that began in time.
 const START_WITHIN: Duration = Duration::from_millis(CALL_STARTS_WITHIN_MS);
 /// Pause before an event is handed in again that was certainly not stored.
@@ -42,8 +43,8 @@ pub(super) enum Done {
     Prepared { account: AccountId, message: MessageId, prepared: super::prepare::Prepared },
     /// A file was fetched before its turn, or not. The acceptance, when it had to be read for that.
     FetchedAhead { account: AccountId, message: MessageId, accepted: Option<Box<MessageAccepted>> },
-    /// Unknown outcomes were looked up, if the provider gives the list.
-    LookedUp { account: AccountId, offered: bool },
+    /// Unknown outcomes were looked up.
+    LookedUp { account: AccountId, ended: Ended },
     /// Another process holds the partition now.
     ClaimLost,
 }
@@ -105,12 +106,11 @@ impl Under {
 /// listens any more, a result that must not be lost becomes a receipt.
 pub(super) async fn write(
     context: Arc<Context>,
-    under: Under,
+    (under, decided): (Under, Duration),
     writes: Writes,
     outgoing: Option<Arc<Outgoing>>,
     done: mpsc::Sender<Done>,
 ) {
-    let handed_in = clock::uptime();
     let stored = store(&context, under, &writes).await;
     let answers_cancels = writes.answers_cancels();
     let Writes { first: write, more, place } = writes;
@@ -128,9 +128,9 @@ pub(super) async fn write(
     let stored = Done::Stored { account: under.account, answers_cancels };
     let listens = done.send(stored).await.is_ok();
     let Some((message, part)) = write.call else { return };
-    let (result, settings_seq) = if listens && may_begin(&context, handed_in) {
+    let (result, settings_seq) = if listens && may_begin(&context, decided) {
         measure_lateness(&context, &write.event);
-        call(&context, under.account, outgoing.as_deref(), (message, part), handed_in).await
+        call(&context, under.account, outgoing.as_deref(), (message, part), decided).await
     } else {
         (CallResult::NotStarted, 0)
     };
@@ -170,9 +170,9 @@ async fn store(context: &Context, under: Under, writes: &Writes) -> bool {
     }
 }
 
-/// Whether a call whose start was handed in then may begin.
-fn may_begin(context: &Context, handed_in: Duration) -> bool {
-    clock::uptime().saturating_sub(handed_in) < START_WITHIN && context.own.is_fresh()
+/// Whether a call that was decided upon then may begin.
+fn may_begin(context: &Context, decided: Duration) -> bool {
+    clock::uptime().saturating_sub(decided) < START_WITHIN && context.own.is_fresh()
 }
 
 /// The right to write the request of a call that begins now, as long as it may take.
@@ -188,7 +188,7 @@ async fn call(
     account: AccountId,
     outgoing: Option<&Outgoing>,
     (message, part): (MessageId, u8),
-    handed_in: Duration,
+    decided: Duration,
 ) -> (CallResult, u64) {
     let Some(known) = context.directory.read().any_account(account).cloned() else {
         return (CallResult::NotStarted, 0);
@@ -204,7 +204,7 @@ async fn call(
     };
     let tracker = format!("{message}.{part}");
     let began = clock::monotonic();
-    if !may_begin(context, handed_in) {
+    if !may_begin(context, decided) {
         return (CallResult::NotStarted, known.seq);
     }
     let permit = permit(context, transport.capabilities().call_timeout);
@@ -231,7 +231,7 @@ fn result(outcome: Outcome) -> CallResult {
 async fn report_fenced(context: &Context, part: Part, fenced: Fenced, told: Option<Event>) {
     let Some(event) = told else { return };
     warn!(message.id = %fenced.message, "a call ended after its partition was lost; its result becomes a receipt");
-    receipts::store(context, part, &[event]).await;
+    receipts::store(context, part, &[event], None).await;
 }
 
 /// How long after its planned time a call begins.

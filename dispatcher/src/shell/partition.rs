@@ -26,6 +26,7 @@ use angelia_shared::subject::{Partition as Part, Subject};
 use angelia_shared::units::UnixMillis;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
+use tokio::time::MissedTickBehavior;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::{error, warn};
 
@@ -50,7 +51,7 @@ use crate::transport::{LeasedSessions, PutOffScope};
 const READ_AHEAD: usize = 16;
 /// How often a partition that reads no further looks whether others have made room.
 const FULL_AGAIN: Duration = Duration::from_secs(1);
-/// Reports of tasks that may wait. Each account has at most three tasks.
+/// Reports of tasks that may wait. Each account has at most four tasks.
 const REPORTS: usize = 1_024;
 /// Only the first few of a queue are kept in memory.
 const KEPT_PER_ACCOUNT: usize = 2;
@@ -91,6 +92,8 @@ pub(super) struct Owned {
     ahead: Ahead,
     /// When unknown outcomes are looked up.
     look_ups: Schedule,
+    /// How far the stream's clock is ahead of this process's, at most.
+    stream_ahead_ms: i64,
     /// What it holds of the messages that the process may hold.
     share: Share,
     /// Sessions of its accounts, open while it may send.
@@ -133,6 +136,7 @@ impl Owned {
             report,
             questions: Questions::default(),
             look_ups: Schedule::default(),
+            stream_ahead_ms: claimed.stream_ahead_ms,
             kept: Kept::default(),
             next: HashMap::new(),
             under_way: HashMap::new(),
@@ -149,6 +153,7 @@ impl Owned {
         let context = Arc::clone(&self.context);
         let mut forget = tokio::time::interval(FORGET_EVERY);
         let mut look_up = tokio::time::interval(LOOK_UP_EVERY);
+        look_up.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut departure = None;
         // It may have been asked before this began.
         leave.mark_changed();
@@ -183,12 +188,16 @@ impl Owned {
                     None => break Ended::GivenUp,
                 },
                 question = self.questions.next() => turns::answer(&self.context, &self.rules, question),
-                () = context.changes.some(self.part) => self.look_up_accounts(),
+                () = context.changes.some(self.part) => self.follow_directory(),
                 _ = forget.tick() => {
                     let before = UnixMillis(self.context.clock.now().0.saturating_sub(FORGET_UNKNOWN_MS as i64));
                     self.rules.forget_unknown(before);
                 }
-                _ = look_up.tick(), if self.rules.is_caught_up() => self.look_unknown_up(),
+                _ = look_up.tick() => {
+                    if self.rules.is_caught_up() && departure.is_none() && context.own.is_fresh() {
+                        self.look_unknown_up();
+                    }
+                }
                 () = tokio::time::sleep(FULL_AGAIN), if self.share.is_full() => {}
                 () = context.own.until_stale(), if self.sessions.are_open() => {}
                 () = due => {}
@@ -285,7 +294,7 @@ impl Owned {
                 self.rules.call_ended(under.account, message, result, at);
             }
             Done::Prepared { account, message, prepared } => self.prepared(account, message, prepared),
-            Done::LookedUp { account, offered } => self.look_ups.ended(account, offered, self.context.clock.now()),
+            Done::LookedUp { account, ended } => self.look_ups.ended(account, ended, self.context.clock.now()),
             Done::FetchedAhead { account, message, accepted } => {
                 self.ahead.ended(account, message);
                 if let Some(accepted) = accepted {
@@ -341,7 +350,9 @@ impl Owned {
                 self.rules.not_prepared(account, message, now, wait_ms);
             }
             Prepared::Held(held) => {
-                self.hold(account, held, now);
+                if accounts::is_current(&self.context, account, held.settings_seq) {
+                    self.hold(account, held, now);
+                }
                 self.rules.not_prepared(account, message, now, PREPARE_AGAIN_MS);
             }
         }
@@ -353,11 +364,12 @@ impl Owned {
         self.context.tasks.start("holding an account", task);
     }
 
-    fn look_up_accounts(&mut self) {
+    fn follow_directory(&mut self) {
         let now = self.context.clock.now();
         for id in self.context.changes.take(self.part) {
             // Also when all looks the same: what the provider said of the account before may not hold any more.
             self.rules.set(id, records::settings_of(&self.context, id, now));
+            self.look_ups.changed(id);
         }
     }
 

@@ -32,9 +32,9 @@ use crate::transport::{BuildClientError, Ways};
 
 /// Acceptances that are read again at once. A read takes about a millisecond, and a record has 16 KiB.
 const READS_AT_ONCE: usize = 32;
-/// Accounts whose unknown outcomes are looked up at once. When a provider loses many answers, it is asked about them one after
-/// the other: nobody waits for it.
-const LOOK_UPS_AT_ONCE: usize = 2;
+/// Accounts whose unknown outcomes are looked up at once. When a provider loses the answers of many, a few are asked about at a
+/// time: nobody waits for it.
+const LOOK_UPS_AT_ONCE: usize = 8;
 /// How long results of calls whose partition was lost may take to be written after the last partition has ended.
 const RECEIPTS_WITHIN: Duration = Duration::from_secs(2);
 

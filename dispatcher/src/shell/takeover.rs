@@ -19,6 +19,8 @@ use crate::domain::partition::Partition;
 pub(super) struct Claimed {
     pub(super) partition: Partition,
     pub(super) reader: Reader,
+    /// How far the stream's clock is ahead of this process's, at most.
+    pub(super) stream_ahead_ms: i64,
 }
 
 /// A partition could not be taken over.
@@ -45,7 +47,8 @@ pub(super) enum ClaimError {
 pub(super) async fn claim(context: &Context, order: Claim) -> Result<Claimed, ClaimError> {
     let part = order.part;
     let subject = Subject::PartitionClaim(part);
-    let claimed = PartitionClaimed { v: 1, part: Some(part), member: context.member, at: context.clock.now() };
+    let claimed_at = context.clock.now();
+    let claimed = PartitionClaimed { v: 1, part: Some(part), member: context.member, at: claimed_at };
     let entry = Entry::new(subject, &Event::PartitionClaimed(claimed)).guarded(Guard::Own(order.after));
     let stored = context.appender.append(Group::one(entry)).await.map_err(|failure| match failure {
         AppendError::GuardLost(_) => ClaimError::Refused,
@@ -66,7 +69,9 @@ pub(super) async fn claim(context: &Context, order: Claim) -> Result<Claimed, Cl
         filters: filters.into(),
         from: From::After(partition.read_from() - 1),
     };
-    Ok(Claimed { partition, reader: Reader::new(context.log.clone(), options) })
+    // What it took to store the claim counts as the stream being ahead.
+    let stream_ahead_ms = head.at.0.saturating_sub(claimed_at.0);
+    Ok(Claimed { partition, reader: Reader::new(context.log.clone(), options), stream_ahead_ms })
 }
 
 /// Reads the newest event of every account. Complete only when one's own claim has come: a lagging replica may serve it.

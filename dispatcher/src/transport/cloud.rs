@@ -28,6 +28,7 @@ mod tests;
 use std::future::Future;
 use std::time::Duration;
 
+use angelia_shared::clock;
 use angelia_shared::units::UnixMillis;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
@@ -42,8 +43,8 @@ use self::body::{PermitOver, PermittedBody};
 use super::http_client::{self, BuildClientError};
 use super::providers::ProviderResolver;
 use super::{
-    Capabilities, HeldState, MediaId, MediaKind, NoHistory, Outcome, OutgoingFile, Part, Permit, ProviderRule,
-    PutOffScope, Recipient, Taken, Transport,
+    Capabilities, HeldState, History, MediaId, MediaKind, NoHistory, Outcome, OutgoingFile, Part, Permit,
+    ProviderClock, ProviderRule, PutOffScope, Recipient, Transport,
 };
 use crate::attachments::NotPublic;
 
@@ -51,6 +52,8 @@ use crate::attachments::NotPublic;
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 /// The longest upload: 2 MiB at a modest 100 KB/s, and some.
 const UPLOAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// The longest for the whole list of what was taken: others wait for their turn to be looked up.
+const LIST_TIMEOUT: Duration = Duration::from_secs(15);
 /// The longest to look a name up, connect and shake hands. Less than a call, so that a host which cannot be reached
 /// is told apart from one that does not answer.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -89,6 +92,7 @@ struct Timeouts {
     connect: Duration,
     call: Duration,
     upload: Duration,
+    list: Duration,
     idle: Duration,
 }
 
@@ -113,8 +117,13 @@ impl CloudClient {
     /// # Errors
     /// [`BuildClientError`] when TLS cannot be set up, for instance without any CA certificates. Nothing to retry.
     pub fn new(providers: ProviderRule) -> Result<CloudClient, BuildClientError> {
-        let timeouts =
-            Timeouts { connect: CONNECT_TIMEOUT, call: CALL_TIMEOUT, upload: UPLOAD_TIMEOUT, idle: http_client::IDLE };
+        let timeouts = Timeouts {
+            connect: CONNECT_TIMEOUT,
+            call: CALL_TIMEOUT,
+            upload: UPLOAD_TIMEOUT,
+            list: LIST_TIMEOUT,
+            idle: http_client::IDLE,
+        };
         let resolver = ProviderResolver::of_the_system(&providers);
         Self::with(providers, resolver, timeouts)
     }
@@ -149,6 +158,22 @@ impl CloudTransport {
         self.request(Method::POST, url)
     }
 
+    /// What the provider took since then, page by page.
+    async fn list(&self, since: UnixMillis) -> Result<History, NoHistory> {
+        let mut page = self.page(None).await?;
+        let mut list = History { taken: Vec::new(), clock: page.clock };
+        for _ in 1..history::PAGES_MAX {
+            let is_last = history::ends_before(&page, since);
+            list.taken.append(&mut page.taken);
+            match page.next.filter(|_| !is_last) {
+                Some(after) => page = self.page(Some(&after)).await?,
+                None => return Ok(list),
+            }
+        }
+        list.taken.append(&mut page.taken);
+        Ok(list)
+    }
+
     /// One page of what the provider took.
     async fn page(&self, after: Option<&str>) -> Result<history::Page, NoHistory> {
         let not_now = |lost: Lost| NoHistory::NotNow { detail: lost.detail().to_owned() };
@@ -175,19 +200,11 @@ impl Transport for CloudTransport {
         .boxed()
     }
 
-    fn taken_since(&self, since: UnixMillis) -> BoxFuture<'_, Result<Vec<Taken>, NoHistory>> {
+    fn taken_since(&self, since: UnixMillis) -> BoxFuture<'_, Result<History, NoHistory>> {
         async move {
-            let (mut taken, mut after) = (Vec::new(), None);
-            for _ in 0..history::PAGES_MAX {
-                let page = self.page(after.as_deref()).await?;
-                let is_last = history::ends_before(&page, since);
-                taken.extend(page.taken);
-                after = page.next.filter(|_| !is_last);
-                if after.is_none() {
-                    break;
-                }
-            }
-            Ok(taken)
+            let reading = tokio::time::timeout(self.client.timeouts.list, self.list(since));
+            let too_slow = || NoHistory::NotNow { detail: "the list took too long".to_owned() };
+            reading.await.unwrap_or_else(|_| Err(too_slow()))
         }
         .boxed()
     }
@@ -301,7 +318,11 @@ where
 async fn read(mut response: reqwest::Response) -> Result<Answer, Lost> {
     let status = response.status().as_u16();
     let asked = text(response.headers(), &RETRY_AFTER);
-    let retry_after = asked.and_then(|asked| retry_after::parse(asked, text(response.headers(), &DATE)));
+    let date = text(response.headers(), &DATE);
+    let retry_after = asked.and_then(|asked| retry_after::parse(asked, date));
+    let clock = date
+        .and_then(retry_after::http_date)
+        .map(|date| ProviderClock { at: UnixMillis(date.and_utc().timestamp_millis()), seen: clock::uptime() });
     let mut body = Vec::new();
     loop {
         match response.chunk().await {
@@ -309,7 +330,7 @@ async fn read(mut response: reqwest::Response) -> Result<Answer, Lost> {
                 return Err(Lost::AfterConnecting("the answer is too long to be one"));
             }
             Ok(Some(chunk)) => body.extend_from_slice(&chunk),
-            Ok(None) => return Ok(Answer { status, retry_after, body }),
+            Ok(None) => return Ok(Answer { status, retry_after, clock, body }),
             Err(_) => return Err(Lost::AfterConnecting("the connection ended within the answer")),
         }
     }

@@ -3,8 +3,27 @@
 //! Not here: which of our messages these are (see `domain/look_up.rs`).
 
 use std::fmt;
+use std::time::Duration;
 
 use angelia_shared::units::UnixMillis;
+
+/// The list, as far as it was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct History {
+    /// Messages of this account, in any order.
+    pub taken: Vec<Taken>,
+    /// The provider's clock, if it tells.
+    pub clock: Option<ProviderClock>,
+}
+
+/// What the provider's clock showed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProviderClock {
+    /// What it showed, in whole seconds.
+    pub at: UnixMillis,
+    /// When that was seen here, as [`angelia_shared::clock::uptime`].
+    pub seen: Duration,
+}
 
 /// A message that the provider took from this account.
 #[derive(Clone, PartialEq, Eq)]
@@ -13,7 +32,7 @@ pub struct Taken {
     pub provider_id: String,
     /// The recipient in the one spelling of [`super::address::one_spelling`], when the provider tells it.
     pub to: Option<String>,
-    /// What became of it, in any order.
+    /// What became of it, in any order; at most one report of each kind.
     pub reports: Vec<Report>,
 }
 
@@ -47,6 +66,13 @@ pub enum NoHistory {
         /// The provider's words, free of secrets and numbers.
         detail: String,
     },
+    /// It was asked for too often.
+    TooOften {
+        /// How long the provider wants to be left alone, if it says so.
+        retry_after: Option<Duration>,
+        /// The provider's words, free of secrets and numbers.
+        detail: String,
+    },
     /// Not now.
     NotNow {
         /// The provider's words, free of secrets and numbers.
@@ -55,9 +81,9 @@ pub enum NoHistory {
 }
 
 impl Taken {
-    /// When it came up first.
-    pub fn first(&self) -> Option<UnixMillis> {
-        self.reports.iter().map(|report| report.at).min()
+    /// When it was sent, if the list tells.
+    pub fn sent_at(&self) -> Option<UnixMillis> {
+        self.reports.iter().find(|report| report.fate == Fate::Sent).map(|report| report.at)
     }
 }
 

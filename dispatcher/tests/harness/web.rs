@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use angelia_shared::clock;
 use futures_util::future::BoxFuture;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -23,17 +24,19 @@ pub(crate) struct Reply {
     pub(crate) content_type: &'static str,
     /// The body.
     pub(crate) body: Vec<u8>,
+    /// How many seconds the server's clock is ahead.
+    pub(crate) date_ahead_s: i64,
 }
 
 impl Reply {
     /// 200 with a body.
     pub(crate) fn ok(content_type: &'static str, body: impl Into<Vec<u8>>) -> Self {
-        Self { status: 200, content_type, body: body.into() }
+        Self { status: 200, content_type, body: body.into(), date_ahead_s: 0 }
     }
 
     /// A status without a body.
     pub(crate) fn status(status: u16) -> Self {
-        Self { status, content_type: "text/plain", body: Vec::new() }
+        Self { status, content_type: "text/plain", body: Vec::new(), date_ahead_s: 0 }
     }
 }
 
@@ -92,14 +95,20 @@ async fn answer(mut stream: TcpStream, handler: &Handler) -> Option<()> {
     }
     let reply = handler(Request { target, body: read.split_off(head_end) }).await;
     let head = format!(
-        "HTTP/1.1 {} X\r\nContent-Type: {}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+        "HTTP/1.1 {} X\r\nDate: {}\r\nContent-Type: {}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
         reply.status,
+        date(reply.date_ahead_s),
         reply.content_type,
         reply.body.len()
     );
     stream.write_all(head.as_bytes()).await.ok()?;
     stream.write_all(&reply.body).await.ok()?;
     stream.shutdown().await.ok()
+}
+
+fn date(ahead_s: i64) -> String {
+    let now = chrono::DateTime::from_timestamp_millis(clock::now().0 + ahead_s * 1_000).expect("not so far ahead");
+    now.format("%a, %d %b %Y %H:%M:%S GMT").to_string()
 }
 
 async fn more(stream: &mut TcpStream, read: &mut Vec<u8>) -> Option<()> {

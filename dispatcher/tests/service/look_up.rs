@@ -27,6 +27,8 @@ enum Takes {
     Silently,
     /// It does not take it, and its answer is a proxy's page.
     Nothing,
+    /// It takes it and does not answer in time.
+    Slowly,
 }
 
 #[derive(Default)]
@@ -39,6 +41,8 @@ struct State {
     asked: usize,
     /// It answers with the list only when so many are on it.
     answers_with: usize,
+    /// How many seconds its clock is ahead.
+    ahead_s: i64,
 }
 
 /// A provider that takes messages as it is told, the last way for all that come later, and keeps the list.
@@ -56,7 +60,11 @@ impl Provider {
             async move {
                 let state = || known.lock().expect("no holder panics");
                 if !request.target.contains("/message_history?") {
-                    return state().take(&serde_json::from_slice(&request.body).expect("a message"));
+                    let (takes, reply) = state().take(&serde_json::from_slice(&request.body).expect("a message"));
+                    if takes == Takes::Slowly {
+                        tokio::time::sleep(LATER).await;
+                    }
+                    return reply;
                 }
                 state().asked += 1;
                 let is_short = |state: &State| state.taken.len() < state.answers_with;
@@ -80,7 +88,7 @@ impl Provider {
 }
 
 impl State {
-    fn take(&mut self, message: &Value) -> Reply {
+    fn take(&mut self, message: &Value) -> (Takes, Reply) {
         let takes = if self.takes.len() > 1 { self.takes.remove(0) } else { self.takes[0] };
         let number = self.taken.len();
         let wamid = wamid(message["to"].as_str().expect("a recipient"), number);
@@ -90,10 +98,11 @@ impl State {
             let events = json!({"data": [event("SENT"), event("DELIVERED")]});
             self.taken.insert(0, json!({"id": number.to_string(), "message_id": &wamid, "events": events}));
         }
-        match takes {
+        let reply = match takes {
             Takes::Clearly => Reply::ok("application/json", json!({"messages": [{"id": wamid}]}).to_string()),
-            Takes::Silently | Takes::Nothing => Reply::ok("text/html", "<html>502 Bad Gateway</html>"),
-        }
+            Takes::Silently | Takes::Nothing | Takes::Slowly => Reply::ok("text/html", "<html>502 Bad Gateway</html>"),
+        };
+        (takes, reply)
     }
 
     fn list(&self) -> Reply {
@@ -101,7 +110,8 @@ impl State {
             let refused = json!({"error": {"message": "(#200) no permission", "code": 200}});
             return Reply { status: 403, ..Reply::ok("application/json", refused.to_string()) };
         }
-        Reply::ok("application/json", json!({"data": self.taken, "paging": {"cursors": {}}}).to_string())
+        let list = Reply::ok("application/json", json!({"data": self.taken, "paging": {"cursors": {}}}).to_string());
+        Reply { date_ahead_s: self.ahead_s, ..list }
     }
 }
 
@@ -255,7 +265,67 @@ async fn a_provider_that_gives_no_list_is_asked_once_and_its_account_goes_on() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_next_owner_looks_up_what_the_last_one_left_open_or_unknown() {
+async fn what_an_owner_left_open_is_found_by_the_next_one() {
+    let world = World::start().await;
+    let provider = Provider::start(&[Takes::Slowly, Takes::Clearly]).await;
+    let first = world.dispatcher_with(config("1"), world.broker.access()).await;
+    let account = provider.account(&world).await;
+    let message = world.accept(&account, Message::text(SOMEBODY, "no answer yet")).await;
+    eventually("it is taken", LATER, async || {
+        let taken = provider.state().taken.len();
+        if taken == 1 { Ok(()) } else { Err(taken.to_string()) }
+    })
+    .await;
+    first.kill().await;
+
+    let _second = world.dispatcher_with(config("1"), world.broker.access()).await;
+
+    is_found(&world, message).await;
+    assert_eq!(world.chronicle.now().outcomes(message), ["unknown"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_list_whose_times_or_messages_do_not_fit_the_log_tells_nothing_until_they_do() {
+    let world = World::start().await;
+    let provider = Provider::start(&[Takes::Silently]).await;
+    provider.state().ahead_s = -60;
+    let _dispatcher = world.dispatcher_with(config("1"), world.broker.access()).await;
+    let account = provider.account(&world).await;
+    let message = world.accept(&account, Message::text(SOMEBODY, "no answer")).await;
+    is_asked(&provider, 1).await;
+    {
+        let mut state = provider.state();
+        state.ahead_s = 0;
+        // Somebody else sends with the same number.
+        let theirs = json!({"id": "99", "delivery_status": "SENT", "timestamp": clock::now().0 / 1_000});
+        state.taken.push(json!({"id": "98", "message_id": wamid("4930123456", 98), "events": {"data": [theirs]}}));
+    }
+    let asked = provider.state().asked;
+    is_asked(&provider, asked + 2).await;
+    assert_eq!(receipts(&world.chronicle.now(), message), []);
+
+    provider.state().taken.pop();
+    is_found(&world, message).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_release_waits_for_no_look_up() {
+    let world = World::start().await;
+    let provider = Provider::start(&[Takes::Silently]).await;
+    provider.state().answers_with = 99;
+    let dispatcher = world.dispatcher_with(config("1"), world.broker.access()).await;
+    let account = provider.account(&world).await;
+    world.accept(&account, Message::text(SOMEBODY, "no answer")).await;
+    is_asked(&provider, 1).await;
+
+    // Less than a list may take.
+    tokio::time::timeout(Duration::from_secs(8), dispatcher.stop()).await.expect("it stops at once");
+
+    assert_eq!(world.chronicle.now().count("PartitionReleased"), 4);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_next_owner_looks_up_what_the_last_one_left_unknown() {
     let world = World::start().await;
     let provider = Provider::start(&[Takes::Silently]).await;
     // It looks nothing up.

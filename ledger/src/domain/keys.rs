@@ -7,6 +7,7 @@ use angelia_shared::event::{Digest, KeyUsed};
 use angelia_shared::ids::{AccountId, MessageId};
 use angelia_shared::log::digest::sha256;
 use angelia_shared::query::UsedKey;
+use angelia_shared::wamid;
 
 use super::contradiction::Broken;
 use super::table::{Decoder, Encoder, Row, Scattered, Tables};
@@ -131,7 +132,8 @@ pub fn find_provided<T: Tables>(
 }
 
 fn provider_key(account: AccountId, provider_id: &str) -> [u8; 16] {
-    let digest = sha256(format!("{account} {provider_id}").as_bytes());
+    // Events of earlier versions have it as the provider wrote it.
+    let digest = sha256(format!("{account} {}", wamid::veiled(provider_id)).as_bytes());
     *digest.0.first_chunk().expect("a digest has 32 bytes")
 }
 

@@ -36,7 +36,7 @@ const AFTER_CRASH_MS: u64 = 1_000;
 /// Longer gaps are not waited out anew after a crash: of them the rest is enough, by the stream's timestamps, but at least
 /// this long. No call takes longer, and no two clocks that are looked after differ by as much.
 const LONG_GAP_MS: u64 = 10_000;
-/// How long after its start was handed in a call may begin. The shell makes no call later than this.
+/// How long after its start was decided upon a call may begin. The shell makes no call later than this.
 pub const CALL_STARTS_WITHIN_MS: u64 = 1_000;
 /// By how much the clocks of two of the broker's servers may differ, one of which stamped an attempt's start and the other the
 /// claim that followed it. Servers that are looked after differ by milliseconds; with this an account with an open attempt
@@ -89,9 +89,8 @@ impl Account {
 
 /// When the call of an open attempt must be over, by this owner's clock.
 ///
-/// A call begins within [`CALL_STARTS_WITHIN_MS`] of handing in its start, which is stored after that. When that was is known from
-/// the event's time and the stream's timestamps: what has passed since, most of which was needed to notice the crash, is not
-/// waited for again. Events of earlier versions do not tell; the start was stored before the claim, and so before now.
+/// A call begins within [`CALL_STARTS_WITHIN_MS`] of the decision, whose time is its start's. When that was is known from the
+/// stream's timestamps: what has passed since, most of which was needed to notice the crash, is not waited for again. Events of earlier versions do not tell; the start was stored before the claim, and so before now.
 fn call_over_by(open: &OpenMessage, takeover: Takeover) -> UnixMillis {
     let began = open.began.map_or(takeover.now, |began| began.min(takeover.now));
     began.plus_ms(CALL_STARTS_WITHIN_MS + takeover.call_timeout_ms)

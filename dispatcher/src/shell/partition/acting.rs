@@ -1,10 +1,12 @@
 //! What the owner of a partition begins when something is due: preparations, events to store, calls.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use angelia_shared::clock;
 use angelia_shared::event::Event;
 use angelia_shared::ids::AccountId;
+use angelia_shared::subject::Partition as Part;
 use angelia_shared::units::UnixMillis;
 
 use smallvec::SmallVec;
@@ -14,7 +16,8 @@ use super::super::call::{self, Done, Under, Writes};
 use super::super::look_up;
 use super::super::prepare::{self, Order, Prepared, Tries};
 use super::{Next, Owned, PREPARE_AGAIN_MS};
-use crate::domain::account::{Decision, Preparation, Write};
+use crate::domain::account::{Account, Decision, Preparation, Write};
+use crate::domain::partition::Partition;
 
 /// Ends of waiting messages that are stored together, at most: a fourth of a batch, so that other accounts' events find
 /// room in it.
@@ -30,14 +33,15 @@ impl Owned {
     /// Does everything that is due.
     pub(super) fn act(&mut self) {
         self.reported.clear();
-        let now = self.context.clock.now();
+        // A call's time counts from the decision to make it: that is the time which its start tells to a new owner.
+        let (decided, now) = (clock::uptime(), self.context.clock.now());
         while let Some(account) = self.rules.due(now) {
             match self.rules.next(account, now) {
                 Decision::Wait(_) => {}
                 Decision::Prepare(preparation) => self.prepare(account, preparation),
                 Decision::Write(write) => {
                     let writes = self.together(account, *write, now);
-                    self.write_all(account, writes);
+                    self.write_all(account, writes, decided);
                 }
             }
             self.look_ahead(account, now);
@@ -55,21 +59,28 @@ impl Owned {
         }
     }
 
-    /// Begins to look up what became of attempts of unknown outcome, where it is time.
+    /// Begins to look up what became of attempts of unknown outcome, where it is time and there is a place.
     pub(super) fn look_unknown_up(&mut self) {
         let Some(after) = self.context.look_up_after else { return };
         let (first_ms, now) = (after.as_millis() as u64, self.context.clock.now());
         let Self { rules, look_ups, .. } = self;
-        look_ups.keep(|account| rules.account(account).is_some_and(|account| !account.of_unknown_outcome().is_empty()));
-        for account in rules.accounts() {
+        let has_unknown =
+            |account| rules.account(account).is_some_and(|account| !account.of_unknown_outcome().is_empty());
+        look_ups.keep(has_unknown, now);
+        for account in rules.accounts().filter(|account| !account.of_unknown_outcome().is_empty()) {
+            // Who finds none is not kept in a line that grows: it is asked again in some seconds.
+            let Ok(place) = Arc::clone(&self.context.look_ups).try_acquire_owned() else { return };
             let Some(look) = look_ups.due(account.id(), account.of_unknown_outcome(), first_ms, now) else { continue };
-            let (part, whose) = (self.part, (account.workspace(), account.id()));
+            let under = under(self.part, rules, account);
             let (context, report, over) = (Arc::clone(&self.context), self.report.clone(), self.over.clone());
+            let stream_ahead_ms = self.stream_ahead_ms;
             self.context.tasks.start("looking up unknown outcomes", async move {
-                let looking = look_up::look_up(&context, part, whose, &look);
+                let looking = look_up::look_up(&context, under, &look, stream_ahead_ms);
                 // Whoever owns the partition then looks them up.
-                if let Some(offered) = over.run_until_cancelled(looking).await {
-                    let _gone = report.send(Done::LookedUp { account: whose.1, offered }).await;
+                let ended = over.run_until_cancelled(looking).await;
+                drop(place);
+                if let Some(ended) = ended {
+                    let _gone = report.send(Done::LookedUp { account: under.account, ended }).await;
                 }
             });
         }
@@ -117,20 +128,26 @@ impl Owned {
     }
 
     pub(super) fn write(&mut self, account: AccountId, write: Write) {
-        self.write_all(account, Writes::one(write));
+        self.write_all(account, Writes::one(write), clock::uptime());
     }
 
-    fn write_all(&mut self, account: AccountId, writes: Writes) {
-        let Some(workspace) = self.rules.account(account).map(|account| account.workspace()) else { return };
-        let idempotent = self.rules.account(account).is_some_and(|account| account.settings().idempotent);
-        let under = Under { part: self.part, claim: self.rules.claim(), workspace, account, idempotent };
+    fn write_all(&mut self, account: AccountId, writes: Writes, decided: Duration) {
+        let Some(under) = self.rules.account(account).map(|account| under(self.part, &self.rules, account)) else {
+            return;
+        };
         let outgoing = writes.first.call.and_then(|(message, _)| {
             let next = self.next.get(&account).filter(|next| next.message == message)?;
             next.outgoing.clone()
         });
         let (count, _) = self.under_way.entry(account).or_insert_with(|| (0, clock::uptime()));
         *count += 1 + usize::from(writes.first.call.is_some());
-        let task = call::write(Arc::clone(&self.context), under, writes, outgoing, self.report.clone());
+        let task = call::write(Arc::clone(&self.context), (under, decided), writes, outgoing, self.report.clone());
         self.context.tasks.start("writing and calling", task);
     }
+}
+
+/// Whose events these are, and under which claim.
+fn under(part: Part, rules: &Partition, account: &Account) -> Under {
+    let idempotent = account.settings().idempotent;
+    Under { part, claim: rules.claim(), workspace: account.workspace(), account: account.id(), idempotent }
 }

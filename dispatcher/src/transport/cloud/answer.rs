@@ -12,13 +12,15 @@ use serde_json::Value;
 
 use super::detail;
 use super::errors::{Class, classify};
-use crate::transport::{FailReason, MediaId, Outcome, PutOffScope};
+use crate::transport::{FailReason, MediaId, Outcome, ProviderClock, PutOffScope};
 
 /// An answer, read to its end.
 #[derive(Clone, Debug)]
 pub(super) struct Answer {
     pub(super) status: u16,
     pub(super) retry_after: Option<Duration>,
+    /// What the provider's clock showed.
+    pub(super) clock: Option<ProviderClock>,
     pub(super) body: Vec<u8>,
 }
 
@@ -127,7 +129,7 @@ mod tests {
     use crate::transport::HeldState;
 
     fn answer(status: u16, body: &str) -> Answer {
-        Answer { status, retry_after: None, body: body.as_bytes().to_vec() }
+        Answer { status, retry_after: None, clock: None, body: body.as_bytes().to_vec() }
     }
 
     fn error(status: u16, code: i64) -> Answer {

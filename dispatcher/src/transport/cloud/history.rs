@@ -1,6 +1,7 @@
-//! Asks the Cloud API what it took: `GET …/message_history`, newest first, page by page.
+//! Asks the Cloud API what it took: `GET …/message_history`, page by page.
 //!
-//! Source: Meta's published OpenAPI description of the Business Messaging API, v23.0, "Message History".
+//! Source: Meta's published OpenAPI description of the Business Messaging API, v23.0, "Message History". It does not say in which
+//! order messages come; the newest first, as Graph's lists usually do. If not, what is sought is not found.
 //!
 //! Invariants:
 //! - A page that cannot be read ends the list with an error, never with half a page.
@@ -15,11 +16,11 @@ use super::answer::{self, Answer};
 use super::detail;
 use super::errors::{Class, classify};
 use crate::transport::address::one_spelling;
-use crate::transport::{Fate, NoHistory, Recipient, Report, Taken};
+use crate::transport::{Fate, NoHistory, ProviderClock, PutOffScope, Recipient, Report, Taken};
 
-/// Messages a page. A hundred is the most; half of it, with all reports, is far from the longest answer that is read.
-const A_PAGE: &str = "50";
-/// Pages that are read, at most: at a message each two seconds, they reach back more than half an hour.
+/// Messages a page: with four reports and a cursor each, a fourth of the longest answer that is read.
+const A_PAGE: &str = "25";
+/// Pages that are read, at most: at a message each two seconds, they reach back a quarter of an hour.
 pub(super) const PAGES_MAX: usize = 20;
 /// What is asked of each message.
 const FIELDS: &str = "message_id,events{delivery_status,timestamp,error_description}";
@@ -30,6 +31,8 @@ pub(super) struct Page {
     pub(super) taken: Vec<Taken>,
     /// Where the next one begins, if there is one.
     pub(super) next: Option<String>,
+    /// What the provider's clock showed.
+    pub(super) clock: Option<ProviderClock>,
 }
 
 /// The address of the page after `after`.
@@ -54,6 +57,9 @@ pub(super) fn page(answer: &Answer, secret: &str) -> Result<Page, NoHistory> {
     let body = answer::json(answer);
     if let Some(error) = answer::graph_error(&body, secret) {
         return Err(match classify(error.code, error.is_transient, answer.status) {
+            Class::PutOff(PutOffScope::Business | PutOffScope::Throughput, least) => {
+                NoHistory::TooOften { retry_after: answer.retry_after.or(least), detail: error.detail }
+            }
             Class::PutOff(..) => NoHistory::NotNow { detail: error.detail },
             Class::Fail(_) | Class::Hold(_) => NoHistory::NotOffered { detail: error.detail },
         });
@@ -63,23 +69,29 @@ pub(super) fn page(answer: &Answer, secret: &str) -> Result<Page, NoHistory> {
     let taken = entries.iter().map(|entry| taken(entry, secret)).collect::<Option<Vec<_>>>().ok_or_else(unreadable)?;
     let paging = &body["paging"];
     let next = paging["cursors"]["after"].as_str().filter(|_| paging["next"].is_string());
-    Ok(Page { taken, next: next.map(str::to_owned) })
+    Ok(Page { taken, next: next.map(str::to_owned), clock: answer.clock })
 }
 
 fn taken(entry: &Value, secret: &str) -> Option<Taken> {
     let id = answer::id(&entry["message_id"])?;
     let to = wamid::recipient(&id).map(|digits| one_spelling(&Recipient::Person { digits }));
     let events = entry["events"]["data"].as_array().map_or(&[][..], Vec::as_slice);
-    let reports = events.iter().filter_map(|event| report(event, secret)).collect();
+    let mut reports: Vec<Report> = Vec::new();
+    for report in events.iter().filter_map(|event| report(event, secret)) {
+        // Of each kind the first: a server that makes up thousands writes none of them into the log.
+        let same = |known: &Report| std::mem::discriminant(&known.fate) == std::mem::discriminant(&report.fate);
+        if !reports.iter().any(same) {
+            reports.push(report);
+        }
+    }
     Some(Taken { provider_id: wamid::veiled(&id), to, reports })
 }
 
-/// One event, unless its kind is not known or it has no time: then it says nothing.
+/// One event, unless its kind is not known here (as is `DELETED`, long after) or it has no time: then it says nothing.
 fn report(event: &Value, secret: &str) -> Option<Report> {
     let at = event["timestamp"].as_i64().filter(|seconds| (0..=32_503_680_000).contains(seconds))?;
     let fate = match event["delivery_status"].as_str()? {
-        // What was deleted afterwards had been taken.
-        "SENT" | "DELETED" => Fate::Sent,
+        "SENT" => Fate::Sent,
         "DELIVERED" => Fate::Delivered,
         "READ" => Fate::Read,
         "FAILED" => Fate::Failed(detail::clean(event["error_description"].as_str().unwrap_or_default(), secret)),
@@ -95,7 +107,7 @@ mod tests {
     const WAMID: &str = "wamid.HBgLNjAxNzM1MjYyMzMVAgARGBJCNkY5NTBENEU3ODYxQTM3RUQA";
 
     fn answer(status: u16, body: &str) -> Answer {
-        Answer { status, retry_after: None, body: body.as_bytes().to_vec() }
+        Answer { status, retry_after: None, clock: None, body: body.as_bytes().to_vec() }
     }
 
     fn read(body: &str) -> Result<Page, NoHistory> {
@@ -112,7 +124,8 @@ mod tests {
             r#"{{"data":[{{"id":"1","message_id":"{WAMID}","events":{{"data":[
                 {{"id":"2","delivery_status":"SENT","timestamp":1640995200}},
                 {{"id":"3","delivery_status":"FAILED","timestamp":1640995260,"error_description":"no s3cret"}},
-                {{"id":"4","delivery_status":"PLAYED","timestamp":1640995261}},
+                {{"id":"4","delivery_status":"DELETED","timestamp":1640995261}},
+                {{"id":"7","delivery_status":"SENT","timestamp":1640995262}},
                 {{"id":"5","delivery_status":"READ"}}]}}}},
                 {{"id":"6","message_id":"wamid.other"}}],
               "paging":{{"cursors":{{"before":"B","after":"A"}},"next":"https://graph.facebook.com/…"}}}}"#
@@ -122,13 +135,13 @@ mod tests {
         let reports = vec![report(Fate::Sent, 1_640_995_200), report(Fate::Failed("no …".to_owned()), 1_640_995_260)];
         let first = Taken { provider_id: wamid::veiled(WAMID), to: Some("60173526233".to_owned()), reports };
         let second = Taken { provider_id: wamid::veiled("wamid.other"), to: None, reports: vec![] };
-        assert_eq!(page, Page { taken: vec![first, second], next: Some("A".to_owned()) });
+        assert_eq!(page, Page { taken: vec![first, second], next: Some("A".to_owned()), clock: None });
     }
 
     #[test]
     fn the_last_page_has_no_next_though_it_has_cursors() {
         let page = read(r#"{"data":[],"paging":{"cursors":{"before":"B","after":"A"}}}"#).expect("a page");
-        assert_eq!(page, Page { taken: vec![], next: None });
+        assert_eq!(page, Page { taken: vec![], next: None, clock: None });
     }
 
     #[test]
@@ -149,8 +162,11 @@ mod tests {
             let Err(NoHistory::NotOffered { detail }) = not_offered else { panic!("{code}: {not_offered:?}") };
             assert!(!detail.contains("s3cret"), "{detail}");
         }
-        for (status, code) in [(429, 130_429), (400, 4), (400, 80_007), (500, 1), (503, 131_016), (500, 999)] {
+        for (status, code) in [(500, 1), (503, 131_016), (500, 999)] {
             assert!(is_not_now(&error(status, code)), "{code}");
+        }
+        for (status, code) in [(429, 130_429), (400, 4), (400, 80_007), (429, 999)] {
+            assert!(matches!(error(status, code), Err(NoHistory::TooOften { .. })), "{code}");
         }
     }
 
@@ -158,7 +174,7 @@ mod tests {
     fn the_address_asks_for_one_page_after_another() {
         let url = Url::parse("https://graph.facebook.com/v26.0/1065/message_history").expect("an address");
         let first = page_url(url.clone(), None);
-        let fields = "fields=message_id%2Cevents%7Bdelivery_status%2Ctimestamp%2Cerror_description%7D&limit=50";
+        let fields = "fields=message_id%2Cevents%7Bdelivery_status%2Ctimestamp%2Cerror_description%7D&limit=25";
         assert_eq!(first.query(), Some(fields));
         assert_eq!(page_url(url, Some("a&b=")).query(), Some(format!("{fields}&after=a%26b%3D").as_str()));
     }
@@ -176,6 +192,7 @@ mod tests {
                 })
                 .collect(),
             next: None,
+            clock: None,
         };
         let since = UnixMillis(100_000);
         assert!(ends_before(&page(&[&[98, 99], &[1]]), since));

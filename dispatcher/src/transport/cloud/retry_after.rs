@@ -24,7 +24,8 @@ pub(super) fn parse(retry_after: &str, date: Option<&str>) -> Option<Duration> {
     Some(wait.to_std().unwrap_or(Duration::ZERO).min(LONGEST))
 }
 
-fn http_date(text: &str) -> Option<NaiveDateTime> {
+/// Reads a date in any of HTTP's forms.
+pub(super) fn http_date(text: &str) -> Option<NaiveDateTime> {
     const FORMS: [&str; 3] = ["%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y"];
     FORMS.iter().find_map(|form| NaiveDateTime::parse_from_str(text, form).ok())
 }

@@ -14,7 +14,7 @@ const TRACKER: &str = "wa_backend:3EB0FFFFFFFFFFFFFFFF";
 fn client() -> CloudClient {
     // Long enough for a loaded machine to answer on loopback, short enough to wait for in a test.
     let (connect, call) = (Duration::from_millis(700), Duration::from_millis(1500));
-    idling(Timeouts { connect, call, upload: call, idle: Duration::from_secs(60) })
+    idling(Timeouts { connect, call, upload: call, list: 2 * call, idle: Duration::from_secs(60) })
 }
 
 fn idling(timeouts: Timeouts) -> CloudClient {

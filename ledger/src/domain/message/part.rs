@@ -2,6 +2,7 @@
 
 use angelia_shared::query::{MessageState, PartView};
 use angelia_shared::units::{Credits, UnixMillis};
+use angelia_shared::wamid;
 
 use super::super::refund::Money;
 use super::super::table::{Decoder, Encoder};
@@ -67,7 +68,8 @@ impl Part {
     /// Keeps the first id that the provider gave.
     pub fn note_provider_id(&mut self, id: &str) {
         if self.provider_id.is_none() && !id.is_empty() {
-            self.provider_id = Some(id.to_owned());
+            // Events of earlier versions have it as the provider wrote it.
+            self.provider_id = Some(wamid::veiled(id));
         }
     }
 

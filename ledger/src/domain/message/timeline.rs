@@ -31,6 +31,9 @@ const NAMES: [&str; 14] = [
     "KeyUsed",
 ];
 
+// The other half of the byte is the part's.
+const _: () = assert!(NAMES.len() <= 16);
+
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Happened {

@@ -56,7 +56,7 @@ async fn a_kept_connection_that_closes_upon_a_request_leaves_it_unknown_and_unre
 async fn a_connection_that_was_idle_for_too_long_is_not_used_again() {
     let server = TestServer::always(Reply::KeepOpen(answer("200 OK", "", SENT))).await;
     let limit = Duration::from_secs(10);
-    let client = idling(Timeouts { connect: limit, call: limit, upload: limit, idle: A_MOMENT / 4 });
+    let client = idling(Timeouts { connect: limit, call: limit, upload: limit, list: limit, idle: A_MOMENT / 4 });
     let access = CloudAccess::new(&server.url(""), DEFAULT_VERSION, "1", "EAABtoken").expect("plain settings");
     let transport = client.account(access);
     for connections in 1..=2 {
@@ -89,7 +89,7 @@ async fn a_permit_is_asked_for_once_and_only_when_everything_else_is_ready() {
     let rule = rule("loopback");
     let names = Arc::new(Changing { answers: vec![IpAddr::from([127, 0, 0, 1])], asked: AtomicUsize::new(0) });
     let limit = Duration::from_secs(5);
-    let timeouts = Timeouts { connect: limit, call: limit, upload: limit, idle: limit };
+    let timeouts = Timeouts { connect: limit, call: limit, upload: limit, list: limit, idle: limit };
     let resolver = ProviderResolver::new(&rule, Arc::clone(&names) as Arc<dyn Lookup>);
     let client = CloudClient::with(rule, resolver, timeouts).expect("TLS can be set up");
     let base_url = format!("http://provider.test:{}", server.port());
@@ -123,7 +123,7 @@ async fn outcome_at(allowed: &str, base_url: &str, answers: &[IpAddr]) -> (Outco
     let resolver =
         ProviderResolver::new(&rule, Arc::new(Changing { answers: answers.to_vec(), asked: AtomicUsize::new(0) }));
     let limit = Duration::from_secs(5);
-    let timeouts = Timeouts { connect: limit, call: limit, upload: limit, idle: limit };
+    let timeouts = Timeouts { connect: limit, call: limit, upload: limit, list: limit, idle: limit };
     let client = CloudClient::with(rule, resolver, timeouts).expect("TLS can be set up");
     let access = CloudAccess::new(base_url, DEFAULT_VERSION, "1", "EAABtoken").expect("plain settings");
     let transport = client.account(access);

@@ -2,6 +2,7 @@
 
 use super::super::history::PAGES_MAX;
 use super::*;
+use crate::transport::Taken;
 
 const WAMID: &str = "wamid.HBgLNjAxNzM1MjYyMzMVAgARGBJCNkY5NTBENEU3ODYxQTM3RUQA";
 
@@ -17,7 +18,7 @@ fn page(seconds: i64, next: Option<&str>) -> Reply {
 }
 
 async fn taken_from(base_url: &str) -> Result<Vec<Taken>, NoHistory> {
-    account(base_url).taken_since(UnixMillis(1_000_000)).await
+    account(base_url).taken_since(UnixMillis(1_000_000)).await.map(|list| list.taken)
 }
 
 fn is_not_now(result: &Result<Vec<Taken>, NoHistory>) -> bool {
@@ -33,7 +34,7 @@ async fn the_list_is_read_page_by_page_from_the_accounts_number() {
     })
     .await;
     let taken = taken_from(&server.url("/graph")).await.expect("a list");
-    let at: Vec<_> = taken.iter().filter_map(Taken::first).map(|at| at.0 / 1_000).collect();
+    let at: Vec<_> = taken.iter().filter_map(Taken::sent_at).map(|at| at.0 / 1_000).collect();
     assert_eq!(at, [1_003, 1_002, 1_001]);
     assert!(taken.iter().all(|taken| taken.to.as_deref() == Some("60173526233")));
     let requests = server.requests();
@@ -108,9 +109,35 @@ async fn a_list_at_an_address_that_is_not_public_is_not_asked_for() {
     let rule = rule("");
     let resolver = ProviderResolver::of_the_system(&rule);
     let limit = Duration::from_secs(5);
-    let timeouts = Timeouts { connect: limit, call: limit, upload: limit, idle: limit };
+    let timeouts = Timeouts { connect: limit, call: limit, upload: limit, list: limit, idle: limit };
     let client = CloudClient::with(rule, resolver, timeouts).expect("TLS can be set up");
     let access = CloudAccess::new(&server.url(""), DEFAULT_VERSION, "1", "EAABtoken").expect("plain settings");
-    assert!(is_not_now(&client.account(access).taken_since(UnixMillis(0)).await));
+    assert!(is_not_now(&client.account(access).taken_since(UnixMillis(0)).await.map(|list| list.taken)));
     assert_eq!(server.connections(), 0);
+}
+
+#[tokio::test]
+async fn a_list_that_comes_page_by_slow_page_ends_in_time() {
+    let pause = Duration::from_millis(400);
+    let server = TestServer::start(move |_| {
+        std::thread::sleep(pause);
+        page(1_003, Some("again"))
+    })
+    .await;
+    let began = clock::monotonic();
+    assert!(is_not_now(&taken_from(&server.url("")).await));
+    // Each page is in time by itself, and all of them would take eight seconds.
+    assert!(began.elapsed() < pause * 10);
+}
+
+#[tokio::test]
+async fn the_list_says_what_the_providers_clock_showed() {
+    let body = br#"{"data":[]}"#;
+    for (header, at) in
+        [("date: Sun, 06 Nov 1994 08:49:37 GMT\r\n", Some(784_111_777_000)), ("", None), ("date: soon\r\n", None)]
+    {
+        let server = TestServer::always(Reply::Bytes(answer("200 OK", header, body))).await;
+        let list = account(&server.url("")).taken_since(UnixMillis(0)).await.expect("a list");
+        assert_eq!(list.clock.map(|clock| clock.at.0), at, "{header}");
+    }
 }

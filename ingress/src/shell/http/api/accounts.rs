@@ -257,7 +257,8 @@ fn with_state(account: &mut AccountChanged, state: AccountState) {
         account.connected_at = Some(now);
     }
     // A pause that is given another end is still the same pause, unless it was over.
-    if std::mem::discriminant(&turn::state_now(account, now)) != std::mem::discriminant(&state) {
+    let is = |before: &AccountState| std::mem::discriminant(before) == std::mem::discriminant(&state);
+    if !is(&account.state) || !is(&turn::state_now(account, now)) {
         account.state_since = now;
     }
     (account.state, account.state_reason) = (state, reason);
