@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod account_hold;
 pub mod clock;
 pub mod cloud_code;
 pub mod config;

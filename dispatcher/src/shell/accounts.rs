@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use angelia_shared::account_hold::ProviderHold;
 use angelia_shared::event::directory::{AccountState, Pace};
 use angelia_shared::event::{AccountChanged, Event};
 use angelia_shared::ids::AccountId;
@@ -12,7 +13,7 @@ use angelia_shared::units::UnixMillis;
 use tracing::{error, warn};
 
 use super::Context;
-use crate::domain::account::{Hold, PAUSE_MS, Settings};
+use crate::domain::account::{Hold, Settings};
 use crate::domain::limits::Limits;
 use crate::domain::limits::quiet::Quiet;
 use crate::metrics as names;
@@ -89,14 +90,15 @@ pub(super) fn is_current(context: &Context, id: AccountId, settings_seq: u64) ->
 /// this one; the next attempt would find out again.
 pub(super) async fn hold(context: &Context, id: AccountId, held: Held, since: UnixMillis) {
     let Some(known) = context.directory.read().any_account(id).cloned() else { return };
-    let Some(state) = held_state(&known.state, held.state, context.clock.now()) else { return };
     if known.seq != held.settings_seq {
         return;
     }
-    let mut account = (*known.state).clone();
-    account.state = state;
-    account.state_since = since;
-    account.state_reason = Some(held.detail);
+    let word = match held.state {
+        HeldState::Paused => ProviderHold::ForNow,
+        HeldState::Blocked => ProviderHold::UntilMended,
+    };
+    let Some(account) = word.put_on(&known.state, held.detail, context.clock.now()) else { return };
+    let account = AccountChanged { state_since: since, ..account };
     warn!(account.id = %id, state = held.state.code(), "the provider holds an account");
     let subject = Subject::Directory(account.workspace, DirectoryKind::Account, id.0);
     let event = Event::AccountChanged(Box::new(account));
@@ -113,22 +115,6 @@ pub(super) async fn hold(context: &Context, id: AccountId, held: Held, since: Un
                 return;
             }
         }
-    }
-}
-
-/// The state that the provider's word puts an account in, unless its owner has already stopped it more firmly.
-fn held_state(account: &AccountChanged, held: HeldState, now: UnixMillis) -> Option<AccountState> {
-    let blocks = held == HeldState::Blocked;
-    match account.state {
-        _ if account.removed => None,
-        AccountState::Connected if blocks => Some(AccountState::Blocked),
-        AccountState::Connected => Some(AccountState::Paused { until: Some(now.plus_ms(PAUSE_MS)) }),
-        AccountState::Paused { .. } if blocks => Some(AccountState::Blocked),
-        // A pause of the provider's that is over and comes again.
-        AccountState::Paused { until: Some(until) } if until <= now => {
-            Some(AccountState::Paused { until: Some(now.plus_ms(PAUSE_MS)) })
-        }
-        AccountState::Paused { .. } | AccountState::Disconnected | AccountState::Blocked => None,
     }
 }
 
@@ -166,27 +152,6 @@ mod tests {
             created_at: UnixMillis(0),
             removed: false,
         }
-    }
-
-    #[test]
-    fn the_provider_stops_an_account_that_sends() {
-        let paused = Some(AccountState::Paused { until: Some(NOW.plus_ms(PAUSE_MS)) });
-        let over = AccountState::Paused { until: Some(NOW) };
-        assert_eq!(held_state(&account(AccountState::Connected), HeldState::Blocked, NOW), Some(AccountState::Blocked));
-        assert_eq!(held_state(&account(AccountState::Connected), HeldState::Paused, NOW), paused);
-        assert_eq!(held_state(&account(over), HeldState::Paused, NOW), paused);
-        assert_eq!(held_state(&account(over), HeldState::Blocked, NOW), Some(AccountState::Blocked));
-    }
-
-    #[test]
-    fn the_provider_loosens_nothing_that_the_owner_has_stopped() {
-        let for_good = AccountState::Paused { until: None };
-        for state in [AccountState::Disconnected, AccountState::Blocked, for_good] {
-            assert_eq!(held_state(&account(state), HeldState::Paused, NOW), None, "{state:?}");
-        }
-        assert_eq!(held_state(&account(AccountState::Disconnected), HeldState::Blocked, NOW), None);
-        let removed = AccountChanged { removed: true, ..account(AccountState::Connected) };
-        assert_eq!(held_state(&removed, HeldState::Blocked, NOW), None);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! How an attempt ends: what its answer means for the message, the account and the pace.
 
+pub use angelia_shared::account_hold::PAUSE_MS;
 use angelia_shared::event::attempt::{AttemptOutcome, OpenStage};
 use angelia_shared::event::{AttemptEnded, Event};
 use angelia_shared::units::{Credits, UnixMillis};
@@ -10,9 +11,6 @@ use crate::domain::plan::{Plan, Refused};
 use crate::domain::put_off::{self, AfterPutOff};
 use crate::transport::{FailReason, HeldState};
 
-/// How long an account pauses when the provider asks for calmness without saying for how long. Source: the provider
-/// looks at quality over a day; an hour lets its owner see the alert.
-pub const PAUSE_MS: u64 = 3_600_000;
 /// Messages of unknown outcome that an account remembers: every event of it carries them, about 10 kB. Without a bound a provider
 /// that answers each call with a page would make events grow by 160 bytes a message until the deadline settles them: a gigabyte
 /// an hour and account at the default pace, and in the end events that no record can hold.
