@@ -21,6 +21,8 @@ use crate::units::UnixMillis;
 pub struct Versioned<T> {
     /// Sequence of its newest event.
     pub seq: u64,
+    /// When the log took that event, by the stream's timestamp.
+    pub at: UnixMillis,
     /// Its state.
     pub state: Arc<T>,
 }
@@ -46,21 +48,22 @@ struct Things {
 }
 
 impl Directory {
-    /// Folds one record. An older state of a thing than the one known changes nothing, nor does any other kind of event.
-    pub fn apply(&mut self, seq: u64, event: &Event) {
+    /// Folds one record, which the log took at `at`. An older state of a thing than the one known changes nothing, nor does any
+    /// other kind of event.
+    pub fn apply(&mut self, seq: u64, at: UnixMillis, event: &Event) {
         self.position = self.position.max(seq);
         match event {
             Event::WorkspaceChanged(new) => {
-                put(&mut self.workspaces, new.id, seq, new);
+                put(&mut self.workspaces, new.id, (seq, at), new);
                 self.of_workspace.entry(new.id).or_default();
             }
-            Event::WebhookChanged(new) => self.put_webhook(seq, new),
+            Event::WebhookChanged(new) => self.put_webhook(seq, at, new),
             Event::AccountChanged(new) => {
-                put(&mut self.accounts, new.id, seq, new);
+                put(&mut self.accounts, new.id, (seq, at), new);
                 self.of_workspace.entry(new.workspace).or_default().accounts.insert(new.id);
             }
             Event::TokenChanged(new) => {
-                put(&mut self.tokens, new.id, seq, new);
+                put(&mut self.tokens, new.id, (seq, at), new);
                 self.tokens_by_hash.insert(new.token_hash.clone(), new.id);
                 self.of_workspace.entry(new.workspace).or_default().tokens.insert(new.id);
             }
@@ -68,7 +71,7 @@ impl Directory {
         }
     }
 
-    fn put_webhook(&mut self, seq: u64, new: &WebhookChanged) {
+    fn put_webhook(&mut self, seq: u64, at: UnixMillis, new: &WebhookChanged) {
         if let Some(old) = self.webhooks.get(&new.id) {
             if old.seq >= seq {
                 return;
@@ -82,7 +85,7 @@ impl Directory {
         if let Some(previous) = &new.previous {
             self.webhooks_by_token.insert(previous.token_hash.clone(), new.id);
         }
-        put(&mut self.webhooks, new.id, seq, new);
+        put(&mut self.webhooks, new.id, (seq, at), new);
         self.of_workspace.entry(new.workspace).or_default().webhooks.insert(new.id);
     }
 
@@ -159,9 +162,12 @@ impl Directory {
     }
 }
 
-fn put<K: Eq + std::hash::Hash, T: Clone>(map: &mut HashMap<K, Versioned<T>>, id: K, seq: u64, new: &T) {
+/// Where and when the log took an event: its sequence and the stream's timestamp.
+type Taken = (u64, UnixMillis);
+
+fn put<K: Eq + std::hash::Hash, T: Clone>(map: &mut HashMap<K, Versioned<T>>, id: K, (seq, at): Taken, new: &T) {
     if map.get(&id).is_none_or(|old| old.seq < seq) {
-        map.insert(id, Versioned { seq, state: Arc::new(new.clone()) });
+        map.insert(id, Versioned { seq, at, state: Arc::new(new.clone()) });
     }
 }
 

@@ -21,7 +21,7 @@ fn webhook(token_hash: &str, previous: Option<(&str, i64)>) -> WebhookChanged {
 fn folded(events: Vec<WebhookChanged>) -> Directory {
     let mut directory = Directory::default();
     for (seq, event) in (1..).zip(events) {
-        directory.apply(seq, &Event::WebhookChanged(Box::new(event)));
+        directory.apply(seq, UnixMillis(1_000 * seq as i64), &Event::WebhookChanged(Box::new(event)));
     }
     directory
 }
@@ -52,9 +52,11 @@ fn a_removed_webhook_answers_to_nothing() {
 #[test]
 fn an_older_state_read_again_changes_nothing() {
     let mut directory = folded(vec![webhook("old", None), webhook("new", None)]);
-    directory.apply(1, &Event::WebhookChanged(Box::new(webhook("old", None))));
+    directory.apply(1, UnixMillis(1_000), &Event::WebhookChanged(Box::new(webhook("old", None))));
     assert!(directory.webhook_by_token("old", UnixMillis(0)).is_none());
     assert_eq!(directory.position(), 2);
+    let known = directory.webhook(W, WebhookId(2)).expect("it is there");
+    assert_eq!((known.seq, known.at), (2, UnixMillis(2_000)));
 }
 
 #[test]

@@ -135,7 +135,7 @@ async fn follow(
         for line in lines(&record.payload) {
             match Event::from_line(line) {
                 Ok(event) => {
-                    directory.write().unwrap_or_else(PoisonError::into_inner).apply(record.seq, &event);
+                    directory.write().unwrap_or_else(PoisonError::into_inner).apply(record.seq, record.at, &event);
                     if let Event::AccountChanged(account) = &event {
                         // Nobody may be following.
                         let _followers = accounts.send(account.id);
