@@ -9,10 +9,10 @@
 //! Not here: to which account and message a report belongs (see `shell/http/callbacks.rs`).
 
 mod detail;
+mod failure;
 #[cfg(test)]
 mod tests;
 
-use angelia_shared::cloud_code;
 use angelia_shared::fail_reason::FailReason;
 use angelia_shared::ids::MessageId;
 use angelia_shared::units::UnixMillis;
@@ -121,12 +121,12 @@ pub fn read(body: &[u8]) -> Result<Notification, Unreadable> {
 }
 
 fn report(phone_number_id: &str, status: &RawValue) -> Option<Report> {
-    let status: StatusForm = serde_json::from_str(status.get()).ok()?;
+    let status: StatusForm<'_> = serde_json::from_str(status.get()).ok()?;
     let fate = match status.status.as_str() {
         "sent" => Fate::Sent,
         "delivered" => Fate::Delivered,
         "read" | "played" => Fate::Read,
-        "failed" => failure(status.errors.first()),
+        "failed" => failure::read(status.errors.map_or("", RawValue::get)),
         _ => return None,
     };
     Some(Report {
@@ -136,15 +136,6 @@ fn report(phone_number_id: &str, status: &RawValue) -> Option<Report> {
         fate,
         at: status.timestamp,
     })
-}
-
-fn failure(error: Option<&ErrorForm>) -> Fate {
-    let Some(error) = error else {
-        return Fate::Failed { reason: FailReason::MessageRejected, detail: "no reason was given".to_owned() };
-    };
-    let words = error.error_data.details.as_ref().or(error.message.as_ref()).or(error.title.as_ref());
-    let detail = detail::clean(words.map_or("", String::as_str));
-    Fate::Failed { reason: cloud_code::reported(error.code), detail: format!("(#{}) {detail}", error.code) }
 }
 
 #[derive(Deserialize)]
@@ -178,32 +169,15 @@ struct MetadataForm {
 }
 
 #[derive(Deserialize)]
-struct StatusForm {
+struct StatusForm<'a> {
     id: String,
     status: String,
     #[serde(default, deserialize_with = "seconds")]
     timestamp: Option<UnixMillis>,
     #[serde(default)]
     biz_opaque_callback_data: Option<String>,
-    #[serde(default)]
-    errors: Vec<ErrorForm>,
-}
-
-#[derive(Deserialize)]
-struct ErrorForm {
-    code: i64,
-    #[serde(default)]
-    title: Option<String>,
-    #[serde(default)]
-    message: Option<String>,
-    #[serde(default)]
-    error_data: ErrorDataForm,
-}
-
-#[derive(Default, Deserialize)]
-struct ErrorDataForm {
-    #[serde(default)]
-    details: Option<String>,
+    #[serde(borrow, default)]
+    errors: Option<&'a RawValue>,
 }
 
 /// Unix seconds, as digits or as a number; anything else is no time.

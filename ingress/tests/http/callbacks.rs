@@ -124,6 +124,23 @@ async fn a_failure_is_stored_with_its_reason() {
 }
 
 #[tokio::test]
+async fn a_failure_without_a_code_is_stored_as_not_explained() {
+    let ingress = Ingress::start().await;
+    let tenant = Tenant::new(&ingress, 5).await;
+    let account = tenant.account(A).await;
+    let message = tenant.call(hello()).await.message_id();
+    for errors in [json!([{"title": "It broke"}]), json!([]), Value::Null] {
+        let mut failed = status("wamid.1", "failed", mark(message));
+        failed["errors"] = errors;
+        assert_eq!(send(&ingress, &account, SECRET, body("id-15105566777", json!([failed]))).await.status, 200);
+    }
+    let stored = receipts(&ingress).await;
+    let told: Vec<_> = stored.iter().map(|(_, r)| (r.reason.as_deref(), r.detail.as_deref())).collect();
+    let silent = (Some("not_explained"), Some("no reason was given"));
+    assert_eq!(told, [(Some("not_explained"), Some("It broke")), silent, silent]);
+}
+
+#[tokio::test]
 async fn what_is_not_signed_with_that_accounts_secret_changes_nothing() {
     let ingress = Ingress::start().await;
     let tenant = Tenant::new(&ingress, 5).await;

@@ -113,6 +113,25 @@ async fn a_failure_reported_after_the_delivery_takes_nothing_back() {
 }
 
 #[tokio::test]
+async fn a_failure_that_says_nothing_of_itself_is_a_failure_and_is_refunded() {
+    let tenant = Tenant::new(patient().await, 100).await;
+    for (errors, detail) in [
+        (json!([{"title": "It broke"}]), "It broke"),
+        (json!([]), "no reason was given"),
+        (json!(null), "no reason was given"),
+    ] {
+        let (account, id, line) = silent(&tenant).await;
+        let mut failed = status(&line, "failed");
+        failed["errors"] = errors;
+        report(&tenant, &account, &account.phone_number_id, &[failed]).await;
+        let message = tenant.until(&id, &["failed"]).await;
+        assert_eq!((text(&message, "reason"), text(&message, "detail")), ("not_explained", detail), "{message}");
+        tenant.until_refunded(&id, 1).await;
+    }
+    tenant.check_log().await;
+}
+
+#[tokio::test]
 async fn a_batch_of_reports_is_taken_whole_with_what_nobody_understands_in_it() {
     let tenant = Tenant::new(patient().await, 100).await;
     let (account, id, line) = silent(&tenant).await;
