@@ -56,21 +56,16 @@ pub fn scope(code: i64) -> Option<Scope> {
     TABLE.iter().find(|(codes, _)| codes.iter().any(|codes| codes.contains(&code))).map(|(_, scope)| *scope)
 }
 
-/// Why a message failed that the provider took and then reported with this code. Nothing but the message and its recipient
-/// is about the message; a code that nobody knows is.
+/// Why a message failed that the provider took and then reported with this code; one that nobody knows is about the
+/// message. What it makes of the account: see [`crate::account_hold`].
 pub fn reported(code: i64) -> FailReason {
     match scope(code) {
         Some(Scope::Message(reason)) => reason,
         None => FailReason::MessageRejected,
-        Some(
-            Scope::Throughput
-            | Scope::Business
-            | Scope::Pair
-            | Scope::Maintenance
-            | Scope::Provider
-            | Scope::AccountForNow
-            | Scope::Account,
-        ) => FailReason::ProviderError,
+        Some(Scope::Throughput | Scope::Business | Scope::Pair | Scope::Maintenance | Scope::Provider) => {
+            FailReason::ProviderError
+        }
+        Some(Scope::AccountForNow | Scope::Account) => FailReason::AccountHeld,
     }
 }
 
@@ -96,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reported_failure_is_the_message_s_or_the_provider_s() {
+    fn a_reported_failure_is_the_message_s_the_account_s_or_the_provider_s() {
         let table = [
             (131_026, FailReason::RecipientNotOnWhatsapp),
             (131_021, FailReason::RecipientIsTheSender),
@@ -112,10 +107,11 @@ mod tests {
         for (code, reason) in table {
             assert_eq!(reported(code), reason, "{code}");
         }
-        for code in
-            [131_000, 131_016, 131_057, 1, 4, 80_007, 130_429, 131_056, 131_048, 190, 299, 131_005, 368, 133_010]
-        {
+        for code in [131_000, 131_016, 131_057, 1, 4, 80_007, 130_429, 131_056] {
             assert_eq!(reported(code), FailReason::ProviderError, "{code}");
+        }
+        for code in [131_048, 131_064, 190, 0, 299, 131_005, 368, 133_010] {
+            assert_eq!(reported(code), FailReason::AccountHeld, "{code}");
         }
     }
 }

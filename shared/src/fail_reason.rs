@@ -59,11 +59,13 @@ pub enum FailReason {
     OutcomeUnknown,
     /// The provider reported a failure and said no more.
     NotExplained,
+    /// The provider reported that it holds the account: for its quality, its access or its bills.
+    AccountHeld,
 }
 
 impl FailReason {
     /// Every reason, in the order of declaration.
-    pub const ALL: [FailReason; 24] = [
+    pub const ALL: [FailReason; 25] = [
         FailReason::RecipientNotANumber,
         FailReason::RecipientNotSupported,
         FailReason::RecipientNotOnWhatsapp,
@@ -88,6 +90,7 @@ impl FailReason {
         FailReason::Cancelled,
         FailReason::OutcomeUnknown,
         FailReason::NotExplained,
+        FailReason::AccountHeld,
     ];
 
     /// The stable code, as events and answers carry it; the same text that serde writes.
@@ -117,6 +120,7 @@ impl FailReason {
             FailReason::Cancelled => "cancelled",
             FailReason::OutcomeUnknown => "outcome_unknown",
             FailReason::NotExplained => "not_explained",
+            FailReason::AccountHeld => "account_held",
         }
     }
 
@@ -182,6 +186,9 @@ impl FailReason {
                 "The connection broke while the message was sent and WhatsApp never reported on it: it may have arrived."
             }
             FailReason::NotExplained => "WhatsApp reported that the message failed, and did not say why.",
+            FailReason::AccountHeld => {
+                "WhatsApp does not send for this account at present: look at the account's state, then send the message again."
+            }
         }
     }
 }

@@ -6,13 +6,17 @@
 //!
 //! Source: Meta, Cloud API webhooks (`entry[] × changes[] × statuses[]`) and their `X-Hub-Signature-256`.
 //!
+//! Read next: `callback/hold.rs`, what a failure says of its account.
+//!
 //! Not here: to which account and message a report belongs (see `shell/http/callbacks.rs`).
 
 mod detail;
 mod failure;
+pub mod hold;
 #[cfg(test)]
 mod tests;
 
+use angelia_shared::account_hold::ProviderHold;
 use angelia_shared::fail_reason::FailReason;
 use angelia_shared::ids::MessageId;
 use angelia_shared::units::UnixMillis;
@@ -21,6 +25,8 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use sha2::Sha256;
+
+use self::hold::Word;
 
 /// Says whether `signature`, the header's value, is `sha256=` and the hex HMAC-SHA256 of the raw body under `secret`.
 /// Takes the same time wherever they differ. An empty secret signs nothing.
@@ -59,6 +65,16 @@ pub struct Report {
     pub at: Option<UnixMillis>,
 }
 
+impl Report {
+    /// What it says of the account that sent, if it says when.
+    pub fn word(&self) -> Option<Word> {
+        match &self.fate {
+            Fate::Failed { hold, detail, .. } => Some(Word { hold: (*hold)?, at: self.at?, detail: detail.clone() }),
+            Fate::Sent | Fate::Delivered | Fate::Read => None,
+        }
+    }
+}
+
 /// What happened to a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fate {
@@ -74,6 +90,8 @@ pub enum Fate {
         reason: FailReason,
         /// The provider's words, without numbers.
         detail: String,
+        /// What it says of the account, when that is what the failure is about.
+        hold: Option<ProviderHold>,
     },
 }
 

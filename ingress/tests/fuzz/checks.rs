@@ -137,7 +137,7 @@ pub(crate) fn callback(bytes: &[u8]) {
     let again = callback::read(bytes).expect("it was read before");
     assert_eq!(again, notification, "read again, it says something else");
     for report in &notification.reports {
-        if let callback::Fate::Failed { reason: _, detail } = &report.fate {
+        if let callback::Fate::Failed { reason: _, detail, hold: _ } = &report.fate {
             assert!(detail.len() <= bytes.len() * 6 + 64, "{detail}");
         }
     }

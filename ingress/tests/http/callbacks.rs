@@ -1,12 +1,13 @@
 //! Provider callbacks: what is believed, what is stored, and what the provider is told.
 
+use angelia_shared::clock;
 use angelia_shared::event::{Event, Receipt};
 use angelia_shared::ids::MessageId;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::{Value, json};
 use sha2::Sha256;
 
-use crate::support::{Answer, Ingress, Tenant, hello};
+use crate::support::{Answer, Ingress, Tenant, hello, until};
 
 const A: &str = "+15105566777";
 const SECRET: &str = "app-secret-15105566777";
@@ -121,6 +122,106 @@ async fn a_failure_is_stored_with_its_reason() {
     assert_eq!((stored.len(), stored[0].0), (1, "failed"));
     assert_eq!(stored[0].1.reason.as_deref(), Some("recipient_not_on_whatsapp"));
     assert_eq!(stored[0].1.detail.as_deref(), Some("(#131026) Message undeliverable to …"));
+}
+
+/// A failure with that code, reported as of `at` seconds.
+fn failed_with(code: i64, at: i64, message: MessageId) -> Value {
+    let mut failed = status("wamid.1", "failed", mark(message));
+    failed["timestamp"] = at.to_string().into();
+    failed["errors"] = json!([{"code": code, "title": format!("Held by {code}")}]);
+    failed
+}
+
+/// The seconds of a word that is true of an account changed before this call.
+async fn later() -> i64 {
+    let now = clock::now().0 / 1_000;
+    until("the next second begins", async || clock::now().0 / 1_000 > now).await;
+    now + 1
+}
+
+/// How often the account was changed, by whomever.
+async fn changes(ingress: &Ingress, account: &str) -> usize {
+    let events = ingress.events().await;
+    let of = |event: &Event| matches!(event, Event::AccountChanged(changed) if changed.id.to_string() == account);
+    events.iter().filter(|(_, event)| of(event)).count()
+}
+
+#[tokio::test]
+async fn a_code_of_the_account_holds_it_once_and_fails_each_message() {
+    let ingress = Ingress::start().await;
+    let tenant = Tenant::new(&ingress, 5).await;
+    let (account, other) = (tenant.account("+15105566888").await, tenant.account(A).await);
+    let message = tenant.call(hello()).await.message_id();
+    tenant.patch(&format!("/accounts/{account}"), json!({"app_secret": SECRET})).await.expect(200);
+    let before = changes(&ingress, &other).await;
+    let at = later().await;
+    // One request with three words, at the address of another account of the same app: the firmest counts, once.
+    let words =
+        json!([failed_with(131_048, at, message), failed_with(190, at, message), failed_with(368, at, message)]);
+    let said = body("id-15105566777", words);
+    assert_eq!(send(&ingress, &account, SECRET, said.clone()).await.status, 200);
+    let path = format!("/accounts/{other}");
+    until("it is blocked", async || tenant.get(&path).await.expect(200)["state"] == "blocked").await;
+    let seen = tenant.get(&path).await.expect(200);
+    assert_eq!(seen["state_reason"], "(#190) Held by 190");
+    assert_eq!(tenant.get(&format!("/accounts/{account}")).await.expect(200)["state"], "connected");
+    let reasons =
+        async || -> Vec<_> { receipts(&ingress).await.into_iter().map(|(_, receipt)| receipt.reason).collect() };
+    assert_eq!(reasons().await, vec![Some("account_held".to_owned()); 3]);
+    // Again, and once more after its owner has connected it: the messages' fate is stored, the account stays as it is.
+    assert_eq!(send(&ingress, &account, SECRET, said.clone()).await.status, 200);
+    tenant.post(&format!("{path}/connect"), Value::Null).await.expect(200);
+    assert_eq!(send(&ingress, &account, SECRET, said).await.status, 200);
+    assert_eq!(reasons().await.len(), 9);
+    assert_eq!(tenant.get(&path).await.expect(200)["state"], "connected");
+    assert_eq!(changes(&ingress, &other).await, before + 2, "one hold, and one connect");
+}
+
+#[tokio::test]
+async fn a_word_that_is_old_or_not_of_a_message_of_ours_holds_nothing() {
+    let ingress = Ingress::start().await;
+    let tenant = Tenant::new(&ingress, 5).await;
+    let account = tenant.account(A).await;
+    let message = tenant.call(hello()).await.message_id();
+    let (before, at) = (changes(&ingress, &account).await, later().await);
+    let mut timeless = failed_with(190, at, message);
+    timeless.as_object_mut().expect("an object").remove("timestamp");
+    let words = [
+        failed_with(190, at - 3_600, message),
+        failed_with(190, at + 3_600, message),
+        failed_with(190, at, MessageId(message.0 ^ 1)),
+        failed_with(131_026, at, message),
+        failed_with(131_000, at, message),
+        timeless,
+    ];
+    assert_eq!(send(&ingress, &account, SECRET, body("id-15105566777", json!(words))).await.status, 200);
+    // New settings since: what was true of the old ones says nothing of these.
+    tenant.patch(&format!("/accounts/{account}"), json!({"access_token": "EAABnew"})).await.expect(200);
+    let word = failed_with(190, at, message);
+    assert_eq!(send(&ingress, &account, SECRET, body("id-15105566777", json!([word]))).await.status, 200);
+    assert_eq!(receipts(&ingress).await.len(), 6);
+    assert_eq!(tenant.get(&format!("/accounts/{account}")).await.expect(200)["state"], "connected");
+    assert_eq!(changes(&ingress, &account).await, before + 1);
+}
+
+#[tokio::test]
+async fn an_account_is_held_only_after_its_messages_fate_is_stored() {
+    let mut ingress = Ingress::start().await;
+    let (account, message) = {
+        let tenant = Tenant::new(&ingress, 5).await;
+        (tenant.account(A).await, tenant.call(hello()).await.message_id())
+    };
+    let (before, at) = (changes(&ingress, &account).await, later().await);
+    let said = body("id-15105566777", json!([failed_with(190, at, message)]));
+    ingress.ledger = None;
+    assert_eq!(send(&ingress, &account, SECRET, said.clone()).await.status, 503);
+    assert_eq!(changes(&ingress, &account).await, before);
+    ingress.ledger = Some(crate::ledger::TestLedger::start(ingress.log.clone()).await);
+    assert_eq!(send(&ingress, &account, SECRET, said).await.status, 200);
+    let events: Vec<_> = ingress.events().await.into_iter().map(|(_, event)| event).collect();
+    let at = |name: &str| events.iter().rposition(|event| event.name() == name).expect("it is there");
+    assert!(at("MessageFailed") < at("AccountChanged"));
+    assert_eq!(changes(&ingress, &account).await, before + 1);
 }
 
 #[tokio::test]

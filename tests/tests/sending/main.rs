@@ -1,6 +1,7 @@
 //! Sending as WhatsApp and the wallet see it: what goes out, when, and what is given back.
 
 mod attachments;
+mod holds;
 mod limits;
 mod links;
 mod look_up;

@@ -12,7 +12,7 @@ use sha2::Sha256;
 use crate::{patient, script};
 
 /// One status of a sent message, as the provider reports it.
-fn status(line: &Line, status: &str) -> Value {
+pub(crate) fn status(line: &Line, status: &str) -> Value {
     let mut report = json!({
         "id": line.wamid, "status": status, "timestamp": "1698266945", "recipient_id": line.to,
         "biz_opaque_callback_data": line.tracker,
@@ -25,7 +25,7 @@ fn status(line: &Line, status: &str) -> Value {
 }
 
 /// Reports statuses for the number `phone_number_id` at the address of `account`, signed with the sandbox's secret.
-async fn report(tenant: &Tenant<'_>, account: &Account, phone_number_id: &str, statuses: &[Value]) {
+pub(crate) async fn report(tenant: &Tenant<'_>, account: &Account, phone_number_id: &str, statuses: &[Value]) {
     let value = json!({"messaging_product": "whatsapp", "metadata": {"phone_number_id": phone_number_id}, "statuses": statuses});
     let change = json!({"field": "messages", "value": value});
     let body = json!({"object": "whatsapp_business_account", "entry": [{"id": "1", "changes": [change]}]}).to_string();

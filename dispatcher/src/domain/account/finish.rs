@@ -197,6 +197,7 @@ fn lies_in_recipient(reason: FailReason) -> bool {
         | FailReason::Expired
         | FailReason::Cancelled
         | FailReason::OutcomeUnknown
-        | FailReason::NotExplained => false,
+        | FailReason::NotExplained
+        | FailReason::AccountHeld => false,
     }
 }

@@ -1,5 +1,6 @@
 //! Reads why a message failed from a status's `errors`, whatever their form: that it failed is certain.
 
+use angelia_shared::account_hold::ProviderHold;
 use angelia_shared::cloud_code;
 use angelia_shared::fail_reason::FailReason;
 use serde_json::Value;
@@ -16,10 +17,10 @@ pub(super) fn read(errors: &str) -> Fate {
     };
     if let Some((error, code)) = errors.iter().find_map(|error| Some((error, code(error)?))) {
         let detail = format!("(#{code}) {}", detail::clean(words(error).unwrap_or_default()));
-        return Fate::Failed { reason: cloud_code::reported(code), detail };
+        return Fate::Failed { reason: cloud_code::reported(code), detail, hold: ProviderHold::of_code(code) };
     }
     let detail = errors.iter().find_map(words).map_or_else(|| "no reason was given".to_owned(), detail::clean);
-    Fate::Failed { reason: FailReason::NotExplained, detail }
+    Fate::Failed { reason: FailReason::NotExplained, detail, hold: None }
 }
 
 /// The code, as a number or as digits.
@@ -44,9 +45,9 @@ mod tests {
 
     use super::*;
 
-    fn failed(errors: Value) -> (FailReason, String) {
+    fn failed(errors: Value) -> (FailReason, String, Option<ProviderHold>) {
         match read(&errors.to_string()) {
-            Fate::Failed { reason, detail } => (reason, detail),
+            Fate::Failed { reason, detail, hold } => (reason, detail, hold),
             fate @ (Fate::Sent | Fate::Delivered | Fate::Read) => panic!("{fate:?}"),
         }
     }
@@ -60,7 +61,7 @@ mod tests {
             json!({"code": "unusual", "title": 5, "message": "It broke near 14151230404", "error_data": null}),
             json!({"code": 1.5, "title": "It broke near 14151230404", "message": "", "error_data": {"details": ""}}),
         ] {
-            let told = (FailReason::NotExplained, "It broke near …".to_owned());
+            let told = (FailReason::NotExplained, "It broke near …".to_owned(), None);
             assert_eq!(failed(json!([error])), told, "{error}");
             assert_eq!(failed(error.clone()), told, "one error that is no list: {error}");
         }
@@ -68,20 +69,29 @@ mod tests {
 
     #[test]
     fn a_failure_that_says_nothing_is_not_explained() {
-        let told = || (FailReason::NotExplained, "no reason was given".to_owned());
+        let told = || (FailReason::NotExplained, "no reason was given".to_owned(), None);
         for errors in [json!([]), json!(null), json!({}), json!([{}]), json!(["odd", 5]), json!("odd"), json!(5)] {
             assert_eq!(failed(errors.clone()), told(), "{errors}");
         }
         for text in ["", "[{\"code\": 1e999}]"] {
-            let Fate::Failed { reason, detail } = read(text) else { panic!("it failed") };
-            assert_eq!((reason, detail), told(), "{text}");
+            let Fate::Failed { reason, detail, hold } = read(text) else { panic!("it failed") };
+            assert_eq!((reason, detail, hold), told(), "{text}");
         }
     }
 
     #[test]
     fn the_first_error_with_a_code_counts() {
         let errors = json!(["odd", {"title": "no code"}, {"code": "131026", "title": "as digits"}, {"code": 190}]);
-        let told = (FailReason::RecipientNotOnWhatsapp, "(#131026) as digits".to_owned());
+        let told = (FailReason::RecipientNotOnWhatsapp, "(#131026) as digits".to_owned(), None);
         assert_eq!(failed(errors), told);
+    }
+
+    #[test]
+    fn a_code_of_the_account_says_what_becomes_of_it() {
+        let of = |code: i64| failed(json!([{"code": code, "title": "t"}]));
+        let held = |code, hold| (FailReason::AccountHeld, format!("(#{code}) t"), Some(hold));
+        assert_eq!(of(131_048), held(131_048, ProviderHold::ForNow));
+        assert_eq!(of(190), held(190, ProviderHold::UntilMended));
+        assert_eq!(of(131_000), (FailReason::ProviderError, "(#131000) t".to_owned(), None));
     }
 }

@@ -79,14 +79,14 @@ fn a_failure_has_a_reason_and_the_providers_words_without_numbers() {
         "message": "Message undeliverable", "error_data": {"details": "cannot reach 14151230404 now"}}]}))
     .fate;
     let detail = "(#131026) cannot reach … now".to_owned();
-    assert_eq!(fate, Fate::Failed { reason: FailReason::RecipientNotOnWhatsapp, detail });
+    assert_eq!(fate, Fate::Failed { reason: FailReason::RecipientNotOnWhatsapp, detail, hold: None });
 }
 
 #[test]
 fn a_failure_whose_errors_are_of_any_form_is_a_failure() {
     let detail = |detail: &str| (FailReason::NotExplained, detail.to_owned());
     let fate = |errors| match read_one(json!({"id": "w", "status": "failed", "errors": errors})).fate {
-        Fate::Failed { reason, detail } => (reason, detail),
+        Fate::Failed { reason, detail, hold: None } => (reason, detail),
         fate => panic!("{fate:?}"),
     };
     for errors in [json!([]), json!(null), json!("odd"), json!([{}]), json!({"odd": [1]})] {
@@ -95,7 +95,7 @@ fn a_failure_whose_errors_are_of_any_form_is_a_failure() {
     assert_eq!(fate(json!([{"title": "It broke"}])), detail("It broke"));
     let bare = read_one(json!({"id": "w", "status": "failed"})).fate;
     let (reason, detail) = detail("no reason was given");
-    assert_eq!(bare, Fate::Failed { reason, detail });
+    assert_eq!(bare, Fate::Failed { reason, detail, hold: None });
 }
 
 #[test]

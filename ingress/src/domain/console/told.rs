@@ -85,6 +85,7 @@ pub(crate) fn reason(code: &str) -> Option<Text> {
         "cancelled" => w::REASON_CANCELLED,
         "outcome_unknown" => w::REASON_UNKNOWN,
         "not_explained" => w::REASON_NOT_EXPLAINED,
+        "account_held" => w::REASON_ACCOUNT_HELD,
         _ => return None,
     })
 }

@@ -5,8 +5,11 @@
 //! what cannot be stored now is answered 503.
 //!
 //! A report is believed only for messages of the account that sent them: whoever holds another account's secret cannot
-//! change their fate.
+//! change their fate. A failure that is about the account holds it, too, once its receipt is stored (see `callbacks/holds.rs`).
 
+mod holds;
+
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,6 +31,7 @@ use tracing::{debug, error, warn};
 
 use super::body::BodyFault;
 use super::{App, Parts};
+use crate::domain::callback::hold::Word;
 use crate::domain::callback::{self, Fate, Report, Tracker};
 use crate::domain::token;
 use crate::metrics as names;
@@ -152,12 +156,30 @@ async fn receive(app: &Parts, account: &Arc<AccountChanged>, headers: &HeaderMap
     };
     count("not_understood", notification.not_understood as u64);
     let asked: Vec<_> = notification.reports.iter().map(|report| find(app, account, &secret, report)).collect();
-    let found: Vec<Option<Entry>> = stream::iter(asked).buffered(ASKED_AT_ONCE).try_collect().await?;
-    let entries: Vec<Entry> = found.into_iter().flatten().collect();
+    let found: Vec<Option<Found>> = stream::iter(asked).buffered(ASKED_AT_ONCE).try_collect().await?;
+    let words = words(&notification.reports, &found);
+    let entries: Vec<Entry> = found.into_iter().flatten().map(|found| found.receipt).collect();
     let groups = entries.chunks(RECEIPTS_PER_GROUP).map(|entries| store(app, entries.iter().cloned().collect()));
     future::try_join_all(groups).await?;
     count("stored", entries.len() as u64);
+    holds::put_on(&app.api_log, &app.directory, words).await;
     Ok(())
+}
+
+/// A report of a message of ours.
+struct Found {
+    account: AccountId,
+    receipt: Entry,
+}
+
+/// What the reports say of the accounts that sent their messages.
+fn words(reports: &[Report], found: &[Option<Found>]) -> BTreeMap<AccountId, Vec<Word>> {
+    let mut words = BTreeMap::<_, Vec<_>>::new();
+    for (report, found) in reports.iter().zip(found) {
+        let (Some(found), Some(word)) = (found, report.word()) else { continue };
+        words.entry(found.account).or_default().push(word);
+    }
+    words
 }
 
 fn count(fate: &'static str, reports: u64) {
@@ -170,7 +192,7 @@ async fn find(
     signer: &Arc<AccountChanged>,
     secret: &str,
     report: &Report,
-) -> Result<Option<Entry>, Rejected> {
+) -> Result<Option<Found>, Rejected> {
     let Some(account) = sender(app, signer, secret, &report.phone_number_id) else {
         count("unknown_account", 1);
         return Ok(None);
@@ -184,7 +206,8 @@ async fn find(
         return Ok(None);
     };
     let subject = Subject::Receipt(Partition::of(account.id, app.log.partitions()));
-    Ok(Some(Entry::new(subject, &event(&account, message, part, report))))
+    let receipt = Entry::new(subject, &event(&account, message, part, report));
+    Ok(Some(Found { account: account.id, receipt }))
 }
 
 /// The account with that number's id, if it shares the secret that signed. Mostly the one that the URL names.
@@ -273,7 +296,7 @@ fn event(account: &AccountChanged, message: MessageId, part: u8, report: &Report
         Fate::Sent => Event::MessageSent(receipt),
         Fate::Delivered => Event::MessageDelivered(receipt),
         Fate::Read => Event::MessageRead(receipt),
-        Fate::Failed { reason, detail } => Event::MessageFailed(Receipt {
+        Fate::Failed { reason, detail, hold: _ } => Event::MessageFailed(Receipt {
             reason: Some(reason.code().to_owned()),
             detail: Some(detail.clone()),
             ..receipt

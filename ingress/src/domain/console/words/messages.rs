@@ -127,4 +127,6 @@ words! {
     REASON_UNKNOWN = "Nobody could say in time whether it went out, so it counts as not sent.",
         "Κανείς δεν μπόρεσε να πει εγκαίρως αν έφυγε, οπότε μετρά ως μη απεσταλμένο.";
     REASON_NOT_EXPLAINED = "WhatsApp gave no reason.", "Το WhatsApp δεν έδωσε λόγο.";
+    REASON_ACCOUNT_HELD = "WhatsApp does not send for this account at present. Look at the account's state, then send the message again.",
+        "Το WhatsApp δεν στέλνει προς το παρόν για αυτόν τον λογαριασμό. Δείτε την κατάστασή του και στείλτε ξανά το μήνυμα.";
 }
