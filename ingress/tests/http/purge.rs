@@ -1,5 +1,6 @@
 //! What a purge asks the end of: everything that was queued when it was called, and nothing that came later.
 
+use angelia_shared::event::Event;
 use angelia_shared::query::{AskMessages, MessageState, MessageView, PREFIX, Question, Reply};
 use futures_util::StreamExt as _;
 use serde_json::Value;
@@ -45,4 +46,35 @@ async fn what_is_accepted_between_the_call_and_its_first_look_at_the_queue_stays
     let before = asked.ask.before.expect("a bound").seq;
     assert!(queued < before && before <= later, "{queued} < {before} <= {later}");
     assert!(asked.at_least >= queued, "a ledger that has not seen the queue must not answer");
+}
+
+#[tokio::test]
+async fn the_queue_of_a_removed_account_can_be_purged_by_its_owner_and_nothing_else_be_done() {
+    let ingress = Ingress::start().await;
+    let (tenant, other) = (Tenant::new(&ingress, 5).await, Tenant::new(&ingress, 5).await);
+    let account = tenant.account("+15105566777").await;
+    let message = tenant.call(hello()).await.message_id();
+    let path = format!("/accounts/{account}");
+    assert_eq!(tenant.delete(&path).await.status, 204);
+    for verb in ["", "/connect", "/disconnect"] {
+        let answer = if verb.is_empty() {
+            tenant.get(&path).await
+        } else {
+            tenant.post(&format!("{path}{verb}"), Value::Null).await
+        };
+        answer.is_problem(404, "not-found");
+    }
+    tenant.patch(&path, serde_json::json!({"state": "connected"})).await.is_problem(404, "not-found");
+    tenant.delete(&path).await.is_problem(404, "not-found");
+    let purge = format!("{path}/purge");
+    other.post(&purge, Value::Null).await.is_problem(404, "not-found");
+    tenant.post("/accounts/01ARZ3NDEKTSV4RRFFQ69G5FAV/purge", Value::Null).await.is_problem(404, "not-found");
+    assert_eq!(tenant.post(&purge, Value::Null).await.expect(202)["requested"], 1);
+    let cancelled: Vec<_> = ingress
+        .events()
+        .await
+        .into_iter()
+        .filter_map(|(_, event)| if let Event::CancelRequested(asked) = event { Some(asked.message) } else { None })
+        .collect();
+    assert_eq!(cancelled, [message]);
 }

@@ -203,6 +203,29 @@ async fn all_queued_messages_of_an_account_can_be_cancelled_at_once() {
 }
 
 #[tokio::test]
+async fn the_queue_of_a_removed_account_can_be_cancelled_instead_of_waiting_for_its_end() {
+    let tenant = Tenant::new(patient().await, 10).await;
+    let account = tenant.account(NEVER).await;
+    let first = tenant.send(&account, &recipient("1234"), "goes out").await;
+    tenant.until(&first, &["sent", "delivered", "read"]).await;
+    let mut queued = Vec::new();
+    for n in 0..3 {
+        queued.push(tenant.send(&account, &recipient("1234"), &format!("is cancelled {n}")).await);
+    }
+    let path = tenant.path(&format!("/accounts/{}", account.id));
+    assert_eq!(tenant.owner.delete(&path).await.status, 204);
+    let purged = tenant.owner.post(&format!("{path}/purge"), json!({})).await.expect(202);
+    assert_eq!(purged["requested"], json!(3), "{purged}");
+    for id in &queued {
+        tenant.until(id, &["cancelled"]).await;
+        assert!(tenant.journal().await.sends_of(id).is_empty());
+    }
+    assert_eq!(tenant.wallet_with_refunds(3).await.available, 9);
+    tenant.owner.get(&path).await.problem(404);
+    tenant.check_log().await;
+}
+
+#[tokio::test]
 async fn a_purge_during_the_sending_leaves_each_message_either_sent_or_cancelled_and_refunded() {
     const MESSAGES: usize = 60;
     let tenant = Tenant::new(patient().await, 100).await;

@@ -80,6 +80,17 @@ impl<R> Allowed<R> {
         directory.account(self.id(), id).map(|account| Arc::clone(&account.state)).ok_or_else(|| missing("account"))
     }
 
+    /// The id of the account that the path names, a removed one's too: its queue is still there.
+    ///
+    /// # Errors
+    /// Not found, also when it is another workspace's.
+    pub(super) fn account_with_queue(&self, app: &Parts) -> Result<AccountId, Problem> {
+        let id: AccountId = self.parsed("a", "account")?;
+        let directory = app.directory.read();
+        let known = directory.any_account(id).filter(|account| account.state.workspace == self.id());
+        known.map(|account| account.state.id).ok_or_else(|| missing("account"))
+    }
+
     /// The webhook that the path names, as it is now.
     ///
     /// # Errors

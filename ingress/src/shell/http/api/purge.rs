@@ -31,13 +31,14 @@ pub(super) struct Purged {
 }
 
 /// `POST …/accounts/{a}/purge`: asks for the end of all that was queued when the call came. What was accepted before that
-/// is among it, what is accepted after that stays; of what was being accepted in the same moment some may be among it.
+/// is among it, what is accepted after that stays; of what was being accepted in the same moment some may be among it. A removed account's
+/// queue can be ended, too: nothing else would for a day.
 pub(super) async fn purge(
     State(app): State<App>,
     allowed: Allowed<Owner>,
     fields: Fields<Nothing>,
 ) -> Answer<Requested<Purged>> {
-    let (workspace, account) = (allowed.id(), allowed.account(&app)?.id);
+    let (workspace, account) = (allowed.id(), allowed.account_with_queue(&app)?);
     fields.read(&app).await?;
     let subject = Subject::Cancel(Partition::of(account, app.log.partitions()));
     // The log's end is what the call is held against: whatever was answered before the call is below it, and the ledger's
