@@ -110,6 +110,9 @@ pub(crate) fn held_by(code: Option<&str>) -> (Text, String) {
         Some("paused") => w::HELD_PAUSED,
         Some("disconnected") => w::HELD_DISCONNECTED,
         Some("blocked") => w::HELD_BLOCKED,
+        Some("removed") => w::HELD_REMOVED,
+        Some("not_in_directory") => w::HELD_NOT_IN_DIRECTORY,
+        Some("time_zone_not_known") => w::HELD_TIME_ZONE,
         Some(code) => match code.strip_prefix("behind ") {
             Some(ahead) => return (w::HELD_BEHIND, ahead.to_owned()),
             None => return (w::HELD_OTHER, code.to_owned()),
@@ -193,6 +196,9 @@ mod tests {
         };
         assert_eq!(say(Some("behind 3")), "its turn: 3 messages stand before it");
         assert!(say(Some("disconnected")).contains("connect it"));
+        assert!(say(Some("removed")).contains("was removed"));
+        assert!(say(Some("not_in_directory")).contains("not known yet"));
+        assert!(say(Some("time_zone_not_known")).contains("time zone"));
         assert_eq!(say(Some("something_new")), "something_new");
         assert!(say(None).starts_with("nothing"));
     }

@@ -62,6 +62,12 @@ words! {
         "τον λογαριασμό του, που είναι αποσυνδεδεμένος: συνδέστε τον για να συνεχίσει";
     HELD_BLOCKED = "its account, which WhatsApp refuses: mend the account's settings",
         "τον λογαριασμό του, που τον αρνείται το WhatsApp: διορθώστε τις ρυθμίσεις του";
+    HELD_REMOVED = "nothing that will come, since its account was removed: cancel it, or it expires",
+        "τίποτα που θα έρθει, αφού ο λογαριασμός του αφαιρέθηκε: ακυρώστε το, αλλιώς θα λήξει";
+    HELD_NOT_IN_DIRECTORY = "its account, which is not known yet where it would be sent: it will be soon",
+        "τον λογαριασμό του, που δεν είναι ακόμη γνωστός εκεί όπου θα σταλεί: θα γίνει σύντομα";
+    HELD_TIME_ZONE = "its account, whose quiet hours are in a time zone that is not known here: choose another one",
+        "τον λογαριασμό του, που έχει ώρες ησυχίας σε ζώνη ώρας άγνωστη εδώ: επιλέξτε άλλη";
     HELD_BEHIND = "its turn: {n} messages stand before it", "τη σειρά του: προηγούνται {n} μηνύματα";
     HELD_OTHER = "{code}", "{code}";
 
