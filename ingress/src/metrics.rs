@@ -48,6 +48,8 @@ pub const CALLS_SHED: &str = "ingress_calls_shed_total";
 pub const CALLBACKS_ANSWERED: &str = "ingress_callbacks_answered_total";
 /// Reports in callbacks, by `fate`: `stored`, `unknown_account`, `unknown_message` or `not_understood`.
 pub const REPORTS_RECEIVED: &str = "ingress_reports_received_total";
+/// Accounts that a provider callback paused or blocked, by `state`: `paused` or `blocked`.
+pub const ACCOUNTS_HELD: &str = "ingress_accounts_held_total";
 /// Connections that were cut at shutdown because their requests took too long.
 pub const CONNECTIONS_CUT: &str = "ingress_connections_cut_total";
 /// Connections that were closed because they kept us waiting while others found no place.

@@ -42,6 +42,14 @@ impl ProviderHold {
         }
     }
 
+    /// The stable name of the state that follows, for logs and metric labels.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::ForNow => "paused",
+            Self::UntilMended => "blocked",
+        }
+    }
+
     /// The account as the hold leaves it, with the provider's `words` as the reason; none when its owner has already
     /// stopped it as firmly.
     pub fn put_on(self, account: &AccountChanged, words: String, now: UnixMillis) -> Option<AccountChanged> {

@@ -1,6 +1,6 @@
 //! What a reported failure says of its account, and whether that still counts.
 //!
-//! Shape: (the account as the directory has it, the words of one callback, now) -> the account as they leave it.
+//! Shape: (the account as the directory has it, the words of one callback, now) -> what holds it, and the account then.
 //!
 //! A callback may be repeated, late, or of messages that went out before the owner mended the account. So a word counts only
 //! when it is fresh, and was said after whatever was last changed about the account: then it is true of the account as it is.
@@ -39,9 +39,13 @@ impl Word {
     }
 }
 
-/// The account as the firmest of the words that count leaves it; none when they change nothing.
-pub fn held(account: &Versioned<AccountChanged>, words: &[Word], now: UnixMillis) -> Option<AccountChanged> {
+/// The firmest of the words that count, and the account as it leaves it; none when they change nothing.
+pub fn held(
+    account: &Versioned<AccountChanged>,
+    words: &[Word],
+    now: UnixMillis,
+) -> Option<(ProviderHold, AccountChanged)> {
     let of = |hold| words.iter().find(|word| word.hold == hold && word.counts(account, now));
     let word = of(ProviderHold::UntilMended).or_else(|| of(ProviderHold::ForNow))?;
-    word.hold.put_on(&account.state, word.detail.clone(), now)
+    Some((word.hold, word.hold.put_on(&account.state, word.detail.clone(), now)?))
 }

@@ -49,13 +49,14 @@ fn account(since: UnixMillis, at: UnixMillis) -> Versioned<AccountChanged> {
 }
 
 fn state(account: &Versioned<AccountChanged>, words: &[Word]) -> Option<AccountState> {
-    held(account, words, NOW).map(|held| held.state)
+    held(account, words, NOW).map(|(_, held)| held.state)
 }
 
 #[test]
 fn a_fresh_word_holds_the_account_in_its_own_words() {
     let account = account(before(MINUTE), before(MINUTE));
-    let blocked = held(&account, &[word(ProviderHold::UntilMended, before(1_000))], NOW).expect("it is held");
+    let (hold, blocked) = held(&account, &[word(ProviderHold::UntilMended, before(1_000))], NOW).expect("it is held");
+    assert_eq!(hold, ProviderHold::UntilMended);
     assert_eq!((blocked.state, blocked.state_since), (AccountState::Blocked, NOW));
     assert_eq!(blocked.state_reason.as_deref(), Some("UntilMended"));
     assert_eq!(state(&account, &[word(ProviderHold::ForNow, before(1_000))]), Some(PAUSED));
@@ -106,7 +107,7 @@ proptest! {
     ) {
         let hold = if blocks { ProviderHold::UntilMended } else { ProviderHold::ForNow };
         let said = [word(hold, before(age))];
-        let first = held(&account(UnixMillis(0), UnixMillis(0)), &said, NOW).expect("it is fresh");
+        let (_, first) = held(&account(UnixMillis(0), UnixMillis(0)), &said, NOW).expect("it is fresh");
         let at = NOW.plus_ms(changed as u64);
         let again = at.plus_ms(later as u64);
         let by_itself = Versioned { seq: 8, at, state: Arc::new(first.clone()) };

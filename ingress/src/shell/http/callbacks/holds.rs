@@ -23,6 +23,7 @@ use futures_util::future;
 use tracing::{error, warn};
 
 use crate::domain::callback::hold::{Word, held};
+use crate::metrics as names;
 use crate::shell::api_log::{ApiLog, AppendFailed};
 use crate::shell::directory_writer::entry;
 
@@ -42,14 +43,13 @@ pub(super) async fn put_on(log: &ApiLog, directory: &DirectoryView, words: BTree
 
 async fn hold(log: &ApiLog, directory: &DirectoryView, id: AccountId, words: &[Word]) {
     let Some(known) = directory.read().any_account(id).cloned() else { return };
-    let Some(account) = held(&known, words, clock::now()) else { return };
-    let state = account.state;
+    let Some((hold, account)) = held(&known, words, clock::now()) else { return };
     let group = Group::one(entry(account, known.seq));
     for _ in 0..TRIES_MAX {
         match log.append(group.clone()).await {
             Ok(_) => {
-                warn!(account.id = %id, ?state, "the provider reports that it holds an account");
-                return;
+                warn!(account.id = %id, state = hold.code(), "the provider reports that it holds an account");
+                return metrics::counter!(names::ACCOUNTS_HELD, "state" => hold.code()).increment(1);
             }
             Err(AppendFailed::NotStored(AppendError::NeverStored)) => {}
             Err(AppendFailed::NotStored(AppendError::GuardLost(_))) => return,
