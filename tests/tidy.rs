@@ -118,9 +118,13 @@ fn functions(source: &Source) -> Vec<(String, usize)> {
         let Some(name) = head.split("fn ").nth(1).filter(|_| !trimmed.starts_with("//") && !head.contains('"')) else {
             continue;
         };
-        let end = format!("{}}}", &line[..line.len() - trimmed.len()]);
-        let declared = format!("{};", &line[..line.len() - trimmed.len()]);
-        let body = lines[start..].iter().position(|line| *line == end || line.starts_with(&declared));
+        let indent = &line[..line.len() - trimmed.len()];
+        let ends = |line: &&str| {
+            // A body, or a declaration: with a `where`, or with its parameters on lines of their own.
+            let rest = line.strip_prefix(indent).unwrap_or_default();
+            rest == "}" || rest.starts_with(';') || (rest.starts_with(')') && rest.ends_with(';'))
+        };
+        let body = lines[start..].iter().position(ends);
         if let Some(length) = body.filter(|_| !trimmed.ends_with(';') && !trimmed.ends_with('}')) {
             functions.push((name.split('<').next().unwrap_or(name).to_owned(), length + 1));
         }
