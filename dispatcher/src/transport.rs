@@ -35,12 +35,13 @@ use angelia_shared::units::UnixMillis;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 
+pub use angelia_shared::account_hold::ProviderHold;
 pub use angelia_shared::fail_reason::FailReason;
 pub use angelia_shared::reach::ProviderRule;
 pub use capabilities::{Capabilities, MediaKind};
 pub use history::{Fate, History, NoHistory, ProviderClock, Report, Taken};
 pub use http_client::BuildClientError;
-pub use outcome::{HeldState, Outcome, PutOffScope};
+pub use outcome::{Outcome, PutOffScope};
 pub use permit::Permit;
 pub(crate) use sessions::LeasedSessions;
 pub use sessions::Sessions;

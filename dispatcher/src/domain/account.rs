@@ -37,7 +37,7 @@ pub use turn::{Turn, Waits};
 use self::queue::Queue;
 use super::limits::{Limits, Memory};
 use super::plan::{self, Plan};
-use crate::transport::{FailReason, HeldState, PutOffScope};
+use crate::transport::{FailReason, ProviderHold, PutOffScope};
 
 /// A message in the queue, which keeps it in [`BYTES_PER_MESSAGE`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -105,7 +105,7 @@ pub enum CallResult {
     /// Certainly not accepted, and the account is held.
     Held {
         /// What becomes of the account.
-        state: HeldState,
+        state: ProviderHold,
         /// The provider's words.
         detail: String,
     },

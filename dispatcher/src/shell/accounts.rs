@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use angelia_shared::account_hold::ProviderHold;
 use angelia_shared::event::directory::{AccountState, Pace};
 use angelia_shared::event::{AccountChanged, Event};
 use angelia_shared::ids::AccountId;
@@ -17,7 +16,7 @@ use crate::domain::account::{Hold, Settings};
 use crate::domain::limits::Limits;
 use crate::domain::limits::quiet::Quiet;
 use crate::metrics as names;
-use crate::transport::{HeldState, Transport, Ways};
+use crate::transport::{ProviderHold, Transport, Ways};
 
 /// Pause before a hold is handed in again that was certainly not stored.
 const AGAIN: Duration = Duration::from_millis(50);
@@ -74,7 +73,7 @@ pub(super) fn call_timeout(context: &Context, id: AccountId) -> Duration {
 /// The provider's word on an account.
 pub(super) struct Held {
     /// What becomes of the account.
-    pub(super) state: HeldState,
+    pub(super) state: ProviderHold,
     /// The provider's words.
     pub(super) detail: String,
     /// Sequence of the account's settings under which the provider was asked.
@@ -93,11 +92,7 @@ pub(super) async fn hold(context: &Context, id: AccountId, held: Held, since: Un
     if known.seq != held.settings_seq {
         return;
     }
-    let word = match held.state {
-        HeldState::Paused => ProviderHold::ForNow,
-        HeldState::Blocked => ProviderHold::UntilMended,
-    };
-    let Some(account) = word.put_on(&known.state, held.detail, context.clock.now()) else { return };
+    let Some(account) = held.state.put_on(&known.state, held.detail, context.clock.now()) else { return };
     let account = AccountChanged { state_since: since, ..account };
     warn!(account.id = %id, state = held.state.code(), "the provider holds an account");
     let subject = Subject::Directory(account.workspace, DirectoryKind::Account, id.0);

@@ -25,7 +25,7 @@ use crate::domain::account::{CALL_STARTS_WITHIN_MS, CallResult, Write};
 use crate::domain::fenced::Fenced;
 use crate::domain::look_up::schedule::Ended;
 use crate::metrics as names;
-use crate::transport::{HeldState, Outcome, Permit};
+use crate::transport::{Outcome, Permit, ProviderHold};
 
 /// How long after the decision to make it a call may begin: an owner that was paused for longer may have been replaced, and that
 /// one waits only for calls that began in time.
@@ -200,7 +200,7 @@ async fn call(
     };
     let transport = match accounts::transport(context, &known.state) {
         Ok(transport) => transport,
-        Err(detail) => return (CallResult::Held { state: HeldState::Blocked, detail }, known.seq),
+        Err(detail) => return (CallResult::Held { state: ProviderHold::UntilMended, detail }, known.seq),
     };
     let tracker = format!("{message}.{part}");
     let began = clock::monotonic();

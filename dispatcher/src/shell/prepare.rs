@@ -24,7 +24,7 @@ use crate::domain::account::Preparation;
 use crate::domain::plan::{self, File, Plan, Refused};
 use crate::domain::put_off::{self, AfterPutOff};
 use crate::transport::{
-    FailReason, HeldState, MediaId, MediaKind, Outcome, OutgoingFile, Part, Recipient, Transport, address,
+    FailReason, MediaId, MediaKind, Outcome, OutgoingFile, Part, ProviderHold, Recipient, Transport, address,
 };
 
 /// Pause before a message is looked at again whose content could not be read.
@@ -72,7 +72,7 @@ pub(super) struct Tries {
 /// Why the preparation ends early.
 enum Stop {
     Again(u64, Tries),
-    Held(HeldState, String),
+    Held(ProviderHold, String),
     Whole(Refused),
 }
 
@@ -128,7 +128,8 @@ async fn ready(
     tries: Tries,
 ) -> Result<(Plan, Option<Arc<Outgoing>>), Stop> {
     let (content, key) = open(context, accepted, tries).await?;
-    let transport = accounts::transport(context, account).map_err(|detail| Stop::Held(HeldState::Blocked, detail))?;
+    let transport =
+        accounts::transport(context, account).map_err(|detail| Stop::Held(ProviderHold::UntilMended, detail))?;
     let to = recipient(&*transport, &content)?;
     let uploaded = preparation.media.as_ref();
     let uploaded = uploaded.and_then(|media| Some((MediaId(media.id.clone()), MediaKind::from_code(&media.kind)?)));

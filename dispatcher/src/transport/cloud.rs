@@ -43,8 +43,8 @@ use self::body::{PermitOver, PermittedBody};
 use super::http_client::{self, BuildClientError};
 use super::providers::ProviderResolver;
 use super::{
-    Capabilities, HeldState, History, MediaId, MediaKind, NoHistory, Outcome, OutgoingFile, Part, Permit,
-    ProviderClock, ProviderRule, PutOffScope, Recipient, Transport,
+    Capabilities, History, MediaId, MediaKind, NoHistory, Outcome, OutgoingFile, Part, Permit, ProviderClock,
+    ProviderHold, ProviderRule, PutOffScope, Recipient, Transport,
 };
 use crate::attachments::NotPublic;
 
@@ -282,7 +282,9 @@ impl Lost {
     fn send_outcome(self) -> Outcome {
         let detail = self.detail().to_owned();
         match self {
-            Lost::NotBuilt | Lost::NotAllowed => Outcome::AccountHeld { state: HeldState::Blocked, code: None, detail },
+            Lost::NotBuilt | Lost::NotAllowed => {
+                Outcome::AccountHeld { state: ProviderHold::UntilMended, code: None, detail }
+            }
             Lost::NotConnected { .. } => put_off(PutOffScope::Connection, &detail),
             Lost::PermitOver => Outcome::NotStarted,
             Lost::AfterConnecting(_) => Outcome::Unknown { detail },

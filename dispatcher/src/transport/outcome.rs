@@ -5,6 +5,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use angelia_shared::account_hold::ProviderHold;
+
 use super::FailReason;
 
 /// What came of one attempt to send one part.
@@ -38,7 +40,7 @@ pub enum Outcome {
     /// Certainly not accepted, and neither will anything else of this account be.
     AccountHeld {
         /// What becomes of the account.
-        state: HeldState,
+        state: ProviderHold,
         /// The provider's code, if it answered.
         code: Option<i64>,
         /// The provider's words, free of secrets and numbers.
@@ -94,25 +96,6 @@ impl PutOffScope {
             PutOffScope::Maintenance => "maintenance",
             PutOffScope::Provider => "provider",
             PutOffScope::Connection => "connection",
-        }
-    }
-}
-
-/// What an error of the account makes of it. Its queue is kept in either case.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum HeldState {
-    /// Held for its quality or as spam; it may recover by itself.
-    Paused,
-    /// Cannot send until its owner changes something.
-    Blocked,
-}
-
-impl HeldState {
-    /// The stable name, for events and metric labels.
-    pub fn code(self) -> &'static str {
-        match self {
-            HeldState::Paused => "paused",
-            HeldState::Blocked => "blocked",
         }
     }
 }

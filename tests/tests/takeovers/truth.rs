@@ -60,7 +60,8 @@ pub(crate) async fn report(log: &EventLog, notes: &[MessageId]) -> Report {
     })
 }
 
-pub(crate) async fn check(fleet: &Fleet, sent: &[Sent], notes: &[MessageId]) {
+/// Gives how many outcomes were looked up.
+pub(crate) async fn check(fleet: &Fleet, sent: &[Sent], notes: &[MessageId]) -> usize {
     let log = fleet.event_log().await;
     let report = eventually("what failed is refunded", LATER, async || {
         let report = report(&log, notes).await;
@@ -78,10 +79,10 @@ pub(crate) async fn check(fleet: &Fleet, sent: &[Sent], notes: &[MessageId]) {
     let taken = report.events.get("PartitionClaimed").copied().unwrap_or(0);
     assert!(taken > u64::from(fleet.event_log().await.partitions()), "no partition ever changed hands: {taken} claims");
     let found = found_is_true(&log, &journal).await;
-    assert!(found > 0, "nothing was looked up with success");
     println!("{found} outcomes were looked up");
     println!("the longest time between two attempts of one account: {longest} ms");
     println!("{} messages, {} refunded, {:?}", report.accepted.len(), report.refunded.len(), report.events);
+    found
 }
 
 /// What a look-up has told is what WhatsApp did with that very request (LU-1). Gives how many outcomes were looked up.

@@ -9,7 +9,7 @@ use super::{Account, CallResult, Hold, Stage};
 use crate::domain::pace;
 use crate::domain::plan::{Plan, Refused};
 use crate::domain::put_off::{self, AfterPutOff};
-use crate::transport::{FailReason, HeldState};
+use crate::transport::{FailReason, ProviderHold};
 
 /// Messages of unknown outcome that an account remembers: every event of it carries them, about 10 kB. Without a bound a provider
 /// that answers each call with a page would make events grow by 160 bytes a message until the deadline settles them: a gigabyte
@@ -162,10 +162,10 @@ impl Account {
 }
 
 /// The hold that an answer of the provider is. The directory follows, and is what the owner sees and mends.
-pub(super) fn hold_of(state: HeldState, at: UnixMillis) -> Hold {
+pub(super) fn hold_of(state: ProviderHold, at: UnixMillis) -> Hold {
     let until = match state {
-        HeldState::Paused => Some(at.plus_ms(PAUSE_MS)),
-        HeldState::Blocked => None,
+        ProviderHold::ForNow => Some(at.plus_ms(PAUSE_MS)),
+        ProviderHold::UntilMended => None,
     };
     Hold { reason: state.code(), since: at, until }
 }

@@ -126,7 +126,7 @@ fn canonical_recipient(body: &Value) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::transport::HeldState;
+    use crate::transport::ProviderHold;
 
     fn answer(status: u16, body: &str) -> Answer {
         Answer { status, retry_after: None, clock: None, body: body.as_bytes().to_vec() }
@@ -203,7 +203,11 @@ mod tests {
         let held = of_send(&error(401, 190), "s");
         assert_eq!(
             held,
-            Outcome::AccountHeld { state: HeldState::Blocked, code: Some(190), detail: "code 190; m".to_owned() }
+            Outcome::AccountHeld {
+                state: ProviderHold::UntilMended,
+                code: Some(190),
+                detail: "code 190; m".to_owned()
+            }
         );
     }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use angelia_shared::cloud_code::{self, Scope};
 
-use crate::transport::{FailReason, HeldState, PutOffScope};
+use crate::transport::{FailReason, ProviderHold, PutOffScope};
 
 /// What an error is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub(super) enum Class {
     /// Never try again.
     Fail(FailReason),
     /// The account cannot send.
-    Hold(HeldState),
+    Hold(ProviderHold),
 }
 
 const PROVIDER: Class = Class::PutOff(PutOffScope::Provider, None);
@@ -36,8 +36,8 @@ fn class(scope: Scope) -> Class {
         Scope::Pair => PAIR,
         Scope::Maintenance => MAINTENANCE,
         Scope::Provider => PROVIDER,
-        Scope::AccountForNow => Class::Hold(HeldState::Paused),
-        Scope::Account => Class::Hold(HeldState::Blocked),
+        Scope::AccountForNow => Class::Hold(ProviderHold::ForNow),
+        Scope::Account => Class::Hold(ProviderHold::UntilMended),
         Scope::Message(reason) => Class::Fail(reason),
     }
 }
@@ -64,7 +64,7 @@ mod tests {
     /// Written from the documents' table, not from the program's.
     fn documented() -> Vec<(i64, Class)> {
         let seconds = |s| Some(Duration::from_secs(s));
-        let held = |state: HeldState, codes: &[i64]| -> Vec<(i64, Class)> {
+        let held = |state: ProviderHold, codes: &[i64]| -> Vec<(i64, Class)> {
             codes.iter().map(|code| (*code, Class::Hold(state))).collect()
         };
         let mut rows = vec![
@@ -92,9 +92,9 @@ mod tests {
             (100, Class::Fail(FailReason::MessageRejected)),
             (33, Class::Fail(FailReason::MessageRejected)),
         ];
-        rows.extend(held(HeldState::Paused, &[131_048, 131_064]));
-        rows.extend(held(HeldState::Blocked, &[190, 0, 3, 10, 200, 240, 299, 131_005]));
-        rows.extend(held(HeldState::Blocked, &[368, 131_031, 130_497, 131_042, 131_037, 131_045, 133_010]));
+        rows.extend(held(ProviderHold::ForNow, &[131_048, 131_064]));
+        rows.extend(held(ProviderHold::UntilMended, &[190, 0, 3, 10, 200, 240, 299, 131_005]));
+        rows.extend(held(ProviderHold::UntilMended, &[368, 131_031, 130_497, 131_042, 131_037, 131_045, 133_010]));
         rows
     }
 

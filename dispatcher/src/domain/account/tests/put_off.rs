@@ -6,9 +6,9 @@ use angelia_shared::units::UnixMillis;
 
 use super::bench::*;
 use crate::domain::account::{CallResult, Decision, Hold, Settings};
-use crate::transport::{FailReason, HeldState, PutOffScope};
+use crate::transport::{FailReason, ProviderHold, PutOffScope};
 
-fn held(state: HeldState) -> CallResult {
+fn held(state: ProviderHold) -> CallResult {
     CallResult::Held { state, detail: String::new() }
 }
 
@@ -111,7 +111,7 @@ fn the_second_part_has_five_tries_of_its_own() {
 #[test]
 fn a_blocked_account_waits_until_its_owner_changes_something() {
     let mut bench = Bench::queue(2);
-    let ended = bench.attempt(held(HeldState::Blocked));
+    let ended = bench.attempt(held(ProviderHold::UntilMended));
     assert!(matches!(&ended.outcome, AttemptOutcome::Deferred { reason, .. } if reason == "blocked"));
     let expiry = ended.at.plus_ms(DAY_MS);
     assert_eq!(bench.wait(), Some(expiry));
@@ -125,7 +125,7 @@ fn a_blocked_account_waits_until_its_owner_changes_something() {
 #[test]
 fn a_paused_account_goes_on_by_itself_after_an_hour() {
     let mut bench = Bench::queue(2);
-    let ended = bench.attempt(held(HeldState::Paused));
+    let ended = bench.attempt(held(ProviderHold::ForNow));
     let started = bench.start();
     assert_eq!((started.message, started.at), (id(1), ended.at.plus_ms(3_600_000)));
 }
@@ -138,7 +138,7 @@ fn paused_again_and_again(between: impl FnOnce(&mut Bench)) -> Vec<UnixMillis> {
         match bench.write_when_due() {
             Event::AttemptStarted(_) => {
                 let at = bench.now;
-                bench.end(held(HeldState::Paused));
+                bench.end(held(ProviderHold::ForNow));
                 let since = bench.account.provider_holds(at);
                 let hold = Hold { reason: "paused", since, until: Some(at.plus_ms(3_600_000)) };
                 bench.account.set(Settings { hold: Some(hold), ..settings() });
@@ -178,7 +178,7 @@ fn once_something_goes_out_or_the_owner_connects_the_time_held_begins_anew() {
 #[test]
 fn a_hold_of_the_provider_is_not_lifted_by_what_the_directory_said_all_along() {
     let mut bench = Bench::queue(1);
-    bench.attempt(held(HeldState::Blocked));
+    bench.attempt(held(ProviderHold::UntilMended));
     assert_eq!(*bench.account.settings(), settings(), "a change is told by comparing with what the directory said");
     bench.pass_ms(60_000);
     assert!(matches!(bench.next(), Decision::Wait(_)));
@@ -190,7 +190,7 @@ fn a_word_of_the_owner_lifts_the_hold_even_while_the_end_of_the_attempt_waits_to
     bench.start();
     bench.cancel(50, 2);
     assert!(matches!(bench.next(), Decision::Write(_)));
-    bench.account.call_ended(id(1), held(HeldState::Blocked), bench.now);
+    bench.account.call_ended(id(1), held(ProviderHold::UntilMended), bench.now);
     bench.pass_ms(900);
     bench.account.set(settings());
     bench.pass_ms(900);

@@ -9,7 +9,7 @@ use super::owner::{Own, Pending};
 use super::scenario::Rule;
 use super::world::{Step, World};
 use crate::domain::account::CallResult;
-use crate::transport::{FailReason, HeldState, PutOffScope};
+use crate::transport::{FailReason, ProviderHold, PutOffScope};
 
 pub(super) const CALL_TIMEOUT_MS: u64 = 10_000;
 
@@ -25,7 +25,7 @@ enum Fate {
     Lost,
     Refused(FailReason),
     PutOff(PutOffScope),
-    Held(HeldState),
+    Held(ProviderHold),
 }
 
 /// A request that was made.
@@ -97,7 +97,7 @@ impl World {
             60..66 => Fate::Lost,
             66..70 => Fate::Refused(FailReason::RecipientNotOnWhatsapp),
             70..74 => Fate::Refused(FailReason::MessageRejected),
-            74..78 => Fate::Held(if self.dice.chance(50) { HeldState::Paused } else { HeldState::Blocked }),
+            74..78 => Fate::Held(if self.dice.chance(50) { ProviderHold::ForNow } else { ProviderHold::UntilMended }),
             _ => Fate::PutOff(scopes[self.dice.below(6) as usize]),
         }
     }

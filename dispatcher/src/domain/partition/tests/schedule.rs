@@ -23,7 +23,7 @@ use crate::domain::limits::Limits;
 use crate::domain::limits::quiet::Quiet;
 use crate::domain::limits::tests::judge::{Judge, any_limits, quiet_hours, recipient_of};
 use crate::domain::plan::{self, File};
-use crate::transport::{FailReason, HeldState, PutOffScope};
+use crate::transport::{FailReason, ProviderHold, PutOffScope};
 
 const BEGIN: UnixMillis = UnixMillis(1_700_000_000_000);
 const HOUR_MS: u64 = 3_600_000;
@@ -253,12 +253,12 @@ impl<'a> Office<'a> {
         self.partition.call_ended(account_id(account), call.message, call.result, shown);
         // What the directory says of it then.
         match state {
-            Some(HeldState::Paused) => {
+            Some(ProviderHold::ForNow) => {
                 let until = shown.plus_ms(PAUSE_MS);
                 self.set_hold(account, Some(Hold { reason: "paused", since: shown, until: Some(until) }));
                 self.held_until[account] = Some(until);
             }
-            Some(HeldState::Blocked) => {
+            Some(ProviderHold::UntilMended) => {
                 self.set_hold(account, Some(Hold { reason: "blocked", since: shown, until: None }));
                 let mended_at = self.now.plus_ms(PAUSE_MS + call.message.0 % 7 * HOUR_MS);
                 self.held_until[account] = Some(UnixMillis(i64::MAX));
@@ -318,8 +318,8 @@ fn result(dice: &mut Dice) -> CallResult {
         182..188 => CallResult::PutOff { scope: PutOffScope::Throughput, asked_ms: None, detail },
         188..193 => CallResult::PutOff { scope: PutOffScope::Provider, asked_ms: None, detail },
         193..197 => CallResult::Failed { reason: FailReason::MessageRejected, detail },
-        197..199 => CallResult::Held { state: HeldState::Paused, detail },
-        _ => CallResult::Held { state: HeldState::Blocked, detail },
+        197..199 => CallResult::Held { state: ProviderHold::ForNow, detail },
+        _ => CallResult::Held { state: ProviderHold::UntilMended, detail },
     }
 }
 

@@ -131,7 +131,7 @@ async fn outcome_at(allowed: &str, base_url: &str, answers: &[IpAddr]) -> (Outco
 }
 
 fn is_blocked(outcome: &Outcome) -> bool {
-    matches!(outcome, Outcome::AccountHeld { state: HeldState::Blocked, .. })
+    matches!(outcome, Outcome::AccountHeld { state: ProviderHold::UntilMended, .. })
 }
 
 #[tokio::test]

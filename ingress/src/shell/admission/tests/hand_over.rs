@@ -524,7 +524,13 @@ async fn while_the_broker_is_away_keyed_calls_are_answered_503_and_nobody_is_pas
     assert_eq!(replica.send(&second).await, Err(UNAVAILABLE));
     broker.restart().await;
     until("admission is back", || replica.process.admission.is_ready().is_ok()).await;
-    let asking = tokio::spawn(async move { replica.send(&third).await });
+    // The owner may find the broker later than the replica does; until then nobody hears what is asked.
+    let asking = tokio::spawn(async move {
+        loop {
+            let _refused = replica.send(&third).await;
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    });
     until("the owner is asked again", || busy.asked() >= 2).await;
     asking.abort();
 }
