@@ -17,8 +17,8 @@ angelia_shared::settings! {
         /// sandbox's; `loopback` means any on this machine. `standalone` always allows its own sandbox.
         pub base_urls_allowed: ProviderRule = "",
         /// Seconds after which an unknown outcome is looked up in the provider's list of what it took, 0 to 3600; then again
-        /// three times as long after it, for a day. 0: never, for numbers that people or other programs
-        /// send with, too.
+        /// three times as long after it, for a day. 0: never, for numbers that people or other
+        /// programs send with, too.
         pub look_up_after_s: u64 = "30",
         /// Messages that may wait in memory, 32 bytes each; beyond it the partitions with most of them read no further
         /// until some have gone. At least 100. What waits when the process starts is read in any case.

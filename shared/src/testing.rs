@@ -1,8 +1,9 @@
 //! A real broker for tests: a `nats-server` of its own, on a free port, that can be killed and started again; and a wire to it
-//! that can be cut ([`Proxy`]).
+//! that can be cut ([`Proxy`]). Beside it an [`account`] that means nothing.
 //!
 //! Only with the feature `testing`, which no installed program enables.
 
+mod account;
 mod proxy;
 
 use std::net::TcpListener;
@@ -15,6 +16,7 @@ use tempfile::TempDir;
 use crate::log::stream::DEFAULT_PARTITIONS;
 use crate::log::{Access, EventLog, connect};
 
+pub use account::account;
 pub use proxy::Proxy;
 
 /// A running `nats-server` with JetStream and `sync_interval: always`. Dropping it kills the server and its data.

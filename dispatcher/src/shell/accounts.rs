@@ -115,38 +115,15 @@ pub(super) async fn hold(context: &Context, id: AccountId, held: Held, since: Un
 
 #[cfg(test)]
 mod tests {
-    use angelia_shared::event::directory::{CloudSettings, QuietHours, TimeOfDay, TransportSettings};
-    use angelia_shared::ids::WorkspaceId;
-    use angelia_shared::vault::MasterKey;
+    use angelia_shared::event::directory::{QuietHours, TimeOfDay};
+    use angelia_shared::testing;
 
     use super::*;
 
     const NOW: UnixMillis = UnixMillis(10_000);
 
     fn account(state: AccountState) -> AccountChanged {
-        let secret = || MasterKey::from_hex(&"00".repeat(32)).unwrap().seal(b"", b"");
-        let cloud = CloudSettings {
-            phone_number_id: "1".to_owned(),
-            base_url: "http://127.0.0.1:1".to_owned(),
-            version: "v26.0".to_owned(),
-            access_token: secret(),
-            app_secret: secret(),
-            verify_token: secret(),
-        };
-        AccountChanged {
-            v: 1,
-            id: AccountId(1),
-            workspace: WorkspaceId(1),
-            phone: "+15105566777".to_owned(),
-            transport: TransportSettings::Cloud(cloud),
-            state,
-            state_reason: None,
-            state_since: UnixMillis(0),
-            connected_at: None,
-            pace: Pace::default(),
-            created_at: UnixMillis(0),
-            removed: false,
-        }
+        testing::account(1, state)
     }
 
     #[test]

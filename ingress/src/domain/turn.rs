@@ -16,35 +16,12 @@ pub fn state_now(account: &AccountChanged, now: UnixMillis) -> AccountState {
 
 #[cfg(test)]
 mod tests {
-    use angelia_shared::event::directory::{CloudSettings, Pace, TransportSettings};
-    use angelia_shared::ids::{AccountId, WorkspaceId};
-    use angelia_shared::vault::MasterKey;
+    use angelia_shared::testing;
 
     use super::*;
 
     fn account(state: AccountState) -> AccountChanged {
-        let secret = MasterKey::from_hex(&"00".repeat(32)).expect("64 digits").seal(b"", b"");
-        AccountChanged {
-            v: 1,
-            id: AccountId(1),
-            workspace: WorkspaceId(1),
-            phone: "+15105566777".to_owned(),
-            transport: TransportSettings::Cloud(CloudSettings {
-                phone_number_id: "1".to_owned(),
-                base_url: String::new(),
-                version: String::new(),
-                access_token: secret.clone(),
-                app_secret: secret.clone(),
-                verify_token: secret,
-            }),
-            state,
-            state_reason: None,
-            state_since: UnixMillis(0),
-            connected_at: None,
-            pace: Pace::default(),
-            created_at: UnixMillis(0),
-            removed: false,
-        }
+        testing::account(1, state)
     }
 
     const NOW: UnixMillis = UnixMillis(1_000_000);

@@ -1,34 +1,12 @@
 use super::*;
-use crate::event::directory::{CloudSettings, Pace, TransportSettings};
-use crate::ids::{AccountId, WorkspaceId};
-use crate::vault::MasterKey;
+use crate::testing;
 
 const NOW: UnixMillis = UnixMillis(10_000);
 const HOLDS: [ProviderHold; 2] = [ProviderHold::ForNow, ProviderHold::UntilMended];
 
 fn account(state: AccountState) -> AccountChanged {
-    let secret = || MasterKey::from_hex(&"00".repeat(32)).expect("64 digits").seal(b"", b"");
-    AccountChanged {
-        v: 1,
-        id: AccountId(1),
-        workspace: WorkspaceId(1),
-        phone: "+15105566777".to_owned(),
-        transport: TransportSettings::Cloud(CloudSettings {
-            phone_number_id: "1".to_owned(),
-            base_url: "http://127.0.0.1:1".to_owned(),
-            version: "v26.0".to_owned(),
-            access_token: secret(),
-            app_secret: secret(),
-            verify_token: secret(),
-        }),
-        state,
-        state_reason: Some("before".to_owned()),
-        state_since: UnixMillis(0),
-        connected_at: Some(UnixMillis(1)),
-        pace: Pace::default(),
-        created_at: UnixMillis(0),
-        removed: false,
-    }
+    let state_reason = Some("before".to_owned());
+    AccountChanged { state_reason, connected_at: Some(UnixMillis(1)), ..testing::account(1, state) }
 }
 
 fn state(account: &AccountChanged, hold: ProviderHold) -> Option<AccountState> {

@@ -15,7 +15,7 @@ const NOTICED_MS: u64 = 5_300;
 /// A call that begins as late as it may and takes as long as it may.
 const LONGEST_MS: u64 = CALL_STARTS_WITHIN_MS + CALL_TIMEOUT_MS;
 
-/// A new owner `after_ms` after the start was handed in, whose clock is right, and so is the stream's.
+/// A new owner `after_ms` after the start was decided upon, whose clock is right, and so is the stream's.
 fn crashed(bench: &Bench, after_ms: u64) -> Takeover {
     Takeover { now: bench.now.plus_ms(after_ms), ..bench.crash() }
 }
@@ -104,7 +104,7 @@ struct Crash {
     taken_over_after_ms: u64,
     /// From storing the claim to reading it back, which makes the new owner think that its clock is further ahead.
     read_back_ms: u64,
-    /// How the call used its time: it begins this long after the start was handed in, and takes so long.
+    /// How the call used its time: it begins this long after the start was decided upon, and takes so long.
     begins_after_ms: u64,
     takes_ms: u64,
     /// How far ahead of the truth clocks are: the new owner's against the old one's, and those of the servers that stamped start

@@ -61,7 +61,7 @@ fn an_open_attempt_becomes_unknown_when_its_call_must_be_over_and_is_never_made_
 
 #[test]
 fn after_an_open_attempt_the_next_waits_for_the_call_that_may_still_run() {
-    // The call may begin a second after its start was handed in, and takes as long as it may take.
+    // The call may begin a second after its start was decided upon, and takes as long as it may take.
     let gap = Settings { gap_ms: (1_500, 1_500), ..settings() };
     let mut bench = Bench::with(gap.clone());
     bench.account.accept(waiting(1));

@@ -1,9 +1,8 @@
 use std::sync::Arc;
 
 use angelia_shared::account_hold::PAUSE_MS;
-use angelia_shared::event::directory::{AccountState, CloudSettings, Pace, TransportSettings};
-use angelia_shared::ids::{AccountId, WorkspaceId};
-use angelia_shared::vault::MasterKey;
+use angelia_shared::event::directory::AccountState;
+use angelia_shared::testing;
 use proptest::prelude::*;
 
 use super::*;
@@ -23,28 +22,8 @@ fn word(hold: ProviderHold, at: UnixMillis) -> Word {
 
 /// A connected account in that state since `since`, last changed at `at`.
 fn account(since: UnixMillis, at: UnixMillis) -> Versioned<AccountChanged> {
-    let secret = || MasterKey::from_hex(&"00".repeat(32)).expect("64 digits").seal(b"", b"");
-    let state = AccountChanged {
-        v: 1,
-        id: AccountId(1),
-        workspace: WorkspaceId(1),
-        phone: "+15105566777".to_owned(),
-        transport: TransportSettings::Cloud(CloudSettings {
-            phone_number_id: "1".to_owned(),
-            base_url: String::new(),
-            version: String::new(),
-            access_token: secret(),
-            app_secret: secret(),
-            verify_token: secret(),
-        }),
-        state: AccountState::Connected,
-        state_reason: None,
-        state_since: since,
-        connected_at: Some(since),
-        pace: Pace::default(),
-        created_at: UnixMillis(0),
-        removed: false,
-    };
+    let account = testing::account(1, AccountState::Connected);
+    let state = AccountChanged { state_since: since, connected_at: Some(since), ..account };
     Versioned { seq: 7, at, state: Arc::new(state) }
 }
 

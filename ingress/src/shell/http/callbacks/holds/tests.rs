@@ -3,40 +3,17 @@ use std::sync::Arc;
 
 use angelia_shared::account_hold::{PAUSE_MS, ProviderHold};
 use angelia_shared::directory::Versioned;
-use angelia_shared::event::directory::{AccountState, CloudSettings, Pace, TransportSettings};
+use angelia_shared::event::directory::AccountState;
 use angelia_shared::event::{AccountChanged, WriterFenced};
-use angelia_shared::ids::{MemberId, WorkspaceId, WriterId};
+use angelia_shared::ids::{MemberId, WriterId};
 use angelia_shared::log::{Appender, AppenderOptions, EventLog, Writer, WriterOptions};
-use angelia_shared::testing::TestBroker;
-use angelia_shared::units::UnixMillis;
-use angelia_shared::vault::MasterKey;
+use angelia_shared::testing::{self, TestBroker};
 use tokio_util::sync::CancellationToken;
 
 use super::*;
 
 fn account(id: u128) -> AccountChanged {
-    let secret = || MasterKey::from_hex(&"00".repeat(32)).expect("64 digits").seal(b"", b"");
-    AccountChanged {
-        v: 1,
-        id: AccountId(id),
-        workspace: WorkspaceId(1),
-        phone: "+15105566777".to_owned(),
-        transport: TransportSettings::Cloud(CloudSettings {
-            phone_number_id: "1".to_owned(),
-            base_url: String::new(),
-            version: String::new(),
-            access_token: secret(),
-            app_secret: secret(),
-            verify_token: secret(),
-        }),
-        state: AccountState::Connected,
-        state_reason: None,
-        state_since: UnixMillis(0),
-        connected_at: Some(UnixMillis(0)),
-        pace: Pace::default(),
-        created_at: UnixMillis(0),
-        removed: false,
-    }
+    testing::account(id, AccountState::Connected)
 }
 
 fn said(id: u128, hold: ProviderHold) -> BTreeMap<AccountId, Vec<Word>> {
